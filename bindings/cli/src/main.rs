@@ -1,0 +1,3 @@
+//! The stunity command: a headless device.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The one UniFFI interface of the core.

@@ -1,0 +1,1 @@
+//! Automerge documents: genesis, burst commits, journal, undo.

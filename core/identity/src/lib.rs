@@ -1,0 +1,1 @@
+//! Keys, certificates, signatures, receipts, sealing of parcels.

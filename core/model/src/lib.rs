@@ -1,0 +1,1 @@
+//! The domain: events, permission table, fold rules.

@@ -1,0 +1,1 @@
+//! The client: facade, accounts, commands, queries, the driver that performs IO.

@@ -1,0 +1,1 @@
+//! The client's SQLite store: entries, chains, outbox, projections, search.

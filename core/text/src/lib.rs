@@ -1,0 +1,1 @@
+//! Khmer and English tokenizing and search keys.

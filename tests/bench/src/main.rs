@@ -1,0 +1,3 @@
+//! Benchmarks: bytes, round trips, ratios, budgets.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The simulator: real clients and the real relay session under one seed.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! run, test, ci, bench, sim, check-layers.
+
+fn main() {}
