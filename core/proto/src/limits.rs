@@ -1,0 +1,34 @@
+//! Limits of the formats, each with its reason.
+
+/// A header: 1,024 kinds of 40 bytes, with room.
+pub const MAX_HEADER: usize = 64 * 1024;
+/// Operations in an entry: a flush of a busy week stays below.
+pub const MAX_OPS: usize = 1024;
+/// Membership heads that an entry cites.
+pub const MAX_MEMBERSHIP_HEADS: usize = 4;
+/// A body is sealed when it reaches this.
+pub const MAX_BODY: usize = 64 * 1024;
+/// A body with one operation: a large paste into a document.
+pub const MAX_SINGLE_OP_BODY: usize = 256 * 1024;
+/// Incarnations are the upper 24 bits of an actor's last four bytes.
+pub const MAX_INCARNATION: u32 = (1 << 24) - 1;
+/// A pack's aim: at 50 kbit/s it takes five seconds.
+pub const PACK_TARGET: usize = 32 * 1024;
+/// Decompressed columns of a pack: what a weak phone can hold.
+pub const MAX_PACK_COLUMNS: usize = 1024 * 1024;
+/// A pack in all.
+pub const MAX_PACK: usize = 512 * 1024;
+/// Entries in a pack.
+pub const MAX_PACK_ENTRIES: usize = 8192;
+/// A slice: one packet of a bad link.
+pub const SLICE: usize = 1024;
+/// A chunk of a blob.
+pub const CHUNK: usize = 64 * 1024;
+/// Chunks of a blob: 1 GiB.
+pub const MAX_CHUNKS: usize = 16 * 1024;
+/// Bytes sent and not yet acknowledged by the relay.
+pub const MAX_UNACKNOWLEDGED: usize = 256 * 1024;
+/// Partial packs named in flight one.
+pub const MAX_PARTIALS: usize = 4;
+/// A frame: a slice with its head, or a live batch of one pack.
+pub const MAX_FRAME: usize = MAX_PACK + 1024;
