@@ -1,1 +1,17 @@
-//! Sans-IO state machines of both sides of a sync session.
+//! Both sides of a sync session as state machines without IO
+//! (docs/protocol/06-session.md).
+//!
+//! [`client::Session`] works on a [`Replica`], the client's store;
+//! [`relay::Session`] on a [`RelayStore`], the relay's log. Frames go in,
+//! effects come out. Time and randomness are passed in; the real drivers and
+//! the simulator run the same code.
+
+mod error;
+mod position;
+pub mod replica;
+pub mod relay_store;
+
+pub use error::SyncError;
+pub use position::{Cursor, Position, Running, Target};
+pub use relay_store::RelayStore;
+pub use replica::Replica;

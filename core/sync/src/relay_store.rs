@@ -1,0 +1,212 @@
+//! What a relay session needs of the relay's log. The methods are
+//! asynchronous because the log is a database; the session itself does no IO.
+use std::future::Future;
+
+use stunity_identity::VerifyingKey;
+use stunity_proto::{
+    AccountId, DeviceId, Entry, EntryId, Hash, Heads, NodeId, PackId, SchoolId, Signature,
+    pack::ChainKey,
+};
+
+use crate::{Cursor, Position, Running, SyncError, Target, replica::Outcome};
+
+/// A device that may open sessions.
+#[derive(Clone, Debug)]
+pub struct DeviceRecord {
+    /// Its account.
+    pub account: AccountId,
+    /// Its key.
+    pub key: VerifyingKey,
+    /// Whether it was revoked: its sessions are refused.
+    pub revoked: bool,
+}
+
+/// An entry in the order of one target.
+#[derive(Clone, Debug)]
+pub struct LogItem {
+    /// The entry.
+    pub entry: Entry,
+    /// Where it stands.
+    pub position: Position,
+    /// The running hash of its lane after it.
+    pub lane_hash: Hash,
+    /// The running hash of its space after it.
+    pub space_hash: Hash,
+    /// Whether it cites the same heads as its predecessor in the chain.
+    pub same_heads: bool,
+    /// For each cited head, the account's first: its sequence in the space of
+    /// `position`, where it is numbered there.
+    pub head_sequences: Vec<(EntryId, u64)>,
+}
+
+/// A run of entries past a position.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The entries, in order.
+    pub items: Vec<LogItem>,
+    /// Whether more follow.
+    pub more: bool,
+}
+
+/// What the relay knows of a device's cursor list (docs/protocol/06-session.md).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CursorLog {
+    /// The last list whose hash the relay has seen from the device.
+    pub acknowledged: Vec<Cursor>,
+    /// What was sent since: one element a flush, each the cursors it changed
+    /// and the targets it removed.
+    pub sent: Vec<(Vec<Cursor>, Vec<Target>)>,
+}
+
+/// Head of one chain, for decoding an upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainState {
+    /// The chain.
+    pub key: ChainKey,
+    /// Its last sequence.
+    pub sequence: u64,
+    /// Its last entry.
+    pub id: EntryId,
+    /// The heads which that entry cites.
+    pub heads: Heads,
+}
+
+/// The relay's log, as a session sees it. What a call answers is durable.
+pub trait RelayStore: Send + Sync {
+    /// The school.
+    fn school(&self) -> SchoolId;
+
+    /// This node.
+    fn node(&self) -> NodeId;
+
+    /// The epoch of the order, from 1.
+    fn epoch(&self) -> u64;
+
+    /// The relay's clock, milliseconds since 1970.
+    fn now_ms(&self) -> u64;
+
+    /// Signs the root of a receipt with the node's key.
+    fn sign_receipt(&self, root: &Hash) -> Signature;
+
+    /// A device, unless it is unknown.
+    fn device(
+        &self,
+        device: DeviceId,
+    ) -> impl Future<Output = Result<Option<DeviceRecord>, SyncError>> + Send;
+
+    /// What an account reads: whole spaces and lanes, sorted, no lane of a
+    /// space beside the whole of it.
+    fn view(
+        &self,
+        account: AccountId,
+    ) -> impl Future<Output = Result<Vec<Target>, SyncError>> + Send;
+
+    /// How far each target goes, in the order asked.
+    fn ends(
+        &self,
+        targets: &[Target],
+    ) -> impl Future<Output = Result<Vec<Running>, SyncError>> + Send;
+
+    /// The running hash of a target after `sequence`; none if the target has
+    /// no entry with it.
+    fn running_at(
+        &self,
+        target: Target,
+        sequence: u64,
+    ) -> impl Future<Output = Result<Option<Hash>, SyncError>> + Send;
+
+    /// Entries of a target after `sequence`, at most about `max_bytes`
+    /// uncompressed, but one at least if there is one.
+    fn read(
+        &self,
+        target: Target,
+        after: u64,
+        max_bytes: usize,
+    ) -> impl Future<Output = Result<Page, SyncError>> + Send;
+
+    /// What the relay knows of the device's cursors.
+    fn cursor_log(
+        &self,
+        device: DeviceId,
+    ) -> impl Future<Output = Result<CursorLog, SyncError>> + Send;
+
+    /// Keeps what the relay knows of the device's cursors. May be lazy: a lost
+    /// write costs the device one round trip.
+    fn save_cursor_log(
+        &self,
+        device: DeviceId,
+        log: CursorLog,
+    ) -> impl Future<Output = Result<(), SyncError>> + Send;
+
+    /// Heads of the chains of one signing device.
+    fn chains(
+        &self,
+        device: DeviceId,
+    ) -> impl Future<Output = Result<Vec<ChainState>, SyncError>> + Send;
+
+    /// How much of an unfinished upload is held, from its start.
+    fn upload_held(
+        &self,
+        device: DeviceId,
+        pack: PackId,
+    ) -> impl Future<Output = Result<u32, SyncError>> + Send;
+
+    /// Keeps a slice of an upload.
+    fn save_upload_slice(
+        &self,
+        device: DeviceId,
+        pack: PackId,
+        total: u32,
+        offset: u32,
+        bytes: Vec<u8>,
+    ) -> impl Future<Output = Result<(), SyncError>> + Send;
+
+    /// The bytes held of an upload; it is forgotten.
+    fn take_upload(
+        &self,
+        device: DeviceId,
+        pack: PackId,
+    ) -> impl Future<Output = Result<Vec<u8>, SyncError>> + Send;
+
+    /// Verifies, judges and stores entries in order and numbers them, in one
+    /// durable transaction; an entry stored before answers its old position.
+    /// One refused entry stops no other but its chain's own rules.
+    fn append(
+        &self,
+        from: DeviceId,
+        entries: Vec<Entry>,
+    ) -> impl Future<Output = Result<Vec<Outcome>, SyncError>> + Send;
+
+    /// Keeps a download for a device that may be cut. May be lazy.
+    fn save_download(
+        &self,
+        device: DeviceId,
+        download: Download,
+    ) -> impl Future<Output = Result<(), SyncError>> + Send;
+
+    /// A download kept before.
+    fn load_download(
+        &self,
+        device: DeviceId,
+        pack: PackId,
+    ) -> impl Future<Output = Result<Option<Download>, SyncError>> + Send;
+
+    /// Account logs, for readers who lack the keys of an author.
+    fn account_logs(
+        &self,
+        accounts: &[AccountId],
+    ) -> impl Future<Output = Result<Vec<Entry>, SyncError>> + Send;
+}
+
+/// A pack made for a device, with what its receipt covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Download {
+    /// Its name.
+    pub pack: PackId,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// The leaf hashes of its entries, in order.
+    pub leaves: Vec<Hash>,
+    /// The cursors after it.
+    pub cursors: Vec<Cursor>,
+}
