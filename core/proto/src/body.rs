@@ -208,7 +208,10 @@ mod tests {
     use super::*;
 
     fn body() -> Body {
-        Body::new([9; 16], vec![b"one".to_vec(), b"two".to_vec(), b"three".to_vec()])
+        Body::new(
+            [9; 16],
+            vec![b"one".to_vec(), b"two".to_vec(), b"three".to_vec()],
+        )
     }
 
     #[test]
@@ -221,7 +224,10 @@ mod tests {
         assert_eq!(after.op(2), Some(&b"three"[..]));
         let bytes = after.encode();
         assert!(!bytes.windows(3).any(|w| w == b"two"));
-        assert!(!bytes.windows(16).any(|w| w == [9; 16]), "the master salt is gone");
+        assert!(
+            !bytes.windows(16).any(|w| w == [9; 16]),
+            "the master salt is gone"
+        );
         assert_eq!(Body::decode(&bytes), Ok(after));
     }
 

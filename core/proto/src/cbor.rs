@@ -306,6 +306,12 @@ impl<'a> Reader<'a> {
         self.rest.first().is_some_and(|b| b >> 5 == ARRAY)
     }
 
+    /// Whether the next item is a text string; reads nothing.
+    #[must_use]
+    pub fn next_is_text(&self) -> bool {
+        self.rest.first().is_some_and(|b| b >> 5 == TEXT)
+    }
+
     /// Skips one item of any accepted kind and returns its bytes. Nesting is
     /// counted, not recursed into.
     ///
@@ -353,13 +359,26 @@ mod tests {
 
     #[test]
     fn integers_take_their_shortest_form_and_no_other() {
-        for value in [0, 23, 24, 255, 256, 65_535, 65_536, u64::from(u32::MAX), u64::MAX] {
+        for value in [
+            0,
+            23,
+            24,
+            255,
+            256,
+            65_535,
+            65_536,
+            u64::from(u32::MAX),
+            u64::MAX,
+        ] {
             let mut w = Writer::new();
             w.uint(value);
             let bytes = w.into_bytes();
             assert_eq!(Reader::new(&bytes).uint(), Ok(value));
         }
-        assert_eq!(Reader::new(&[24, 23]).uint(), Err(DecodeError::NotCanonical));
+        assert_eq!(
+            Reader::new(&[24, 23]).uint(),
+            Err(DecodeError::NotCanonical)
+        );
         assert_eq!(
             Reader::new(&[25, 0, 255]).uint(),
             Err(DecodeError::NotCanonical)

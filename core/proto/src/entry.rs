@@ -150,11 +150,9 @@ impl Header {
         w.array(self.kinds.len());
         for kind in &self.kinds {
             match kind {
-                Kind::Change { doc_type, doc } => w
-                    .array(3)
-                    .uint(0)
-                    .uint(u64::from(*doc_type))
-                    .bytes(&doc.0),
+                Kind::Change { doc_type, doc } => {
+                    w.array(3).uint(0).uint(u64::from(*doc_type)).bytes(&doc.0)
+                }
                 Kind::Event(event) => w.array(2).uint(1).uint(u64::from(*event)),
                 Kind::Manifest => w.array(1).uint(2),
                 Kind::Handshake => w.array(1).uint(3),

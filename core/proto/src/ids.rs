@@ -174,10 +174,7 @@ impl DeviceId {
     /// The id that belongs to an Ed25519 public key.
     #[must_use]
     pub fn of_key(public_key: &[u8; 32]) -> Self {
-        Self(first16(hash_labelled(
-            crate::labels::DEVICE,
-            &[public_key],
-        )))
+        Self(first16(hash_labelled(crate::labels::DEVICE, &[public_key])))
     }
 }
 

@@ -8,10 +8,12 @@ pub mod body;
 pub mod cbor;
 pub mod entry;
 mod error;
+pub mod frame;
 mod ids;
 pub mod labels;
 mod lane;
 pub mod limits;
+pub mod receipt;
 
 pub use body::{Body, Op, Salts};
 pub use entry::{Entry, Header, Heads, Kind, Seal, Signer};

@@ -1,0 +1,213 @@
+//! The cursor list that both sides keep, and the states in which a cut
+//! session may have left it (docs/protocol/06-session.md).
+use stunity_proto::{Hash, Lane, SpaceId, cbor::Writer, receipt};
+
+use crate::{Cursor, Position, Running, Target, relay_store::CursorLog};
+
+/// Puts changed cursors into a sorted list and takes removed targets out.
+pub(crate) fn update(list: &mut Vec<Cursor>, changed: &[Cursor], removed: &[Target]) {
+    for cursor in changed {
+        match list.binary_search_by_key(&cursor.target, |c| c.target) {
+            Ok(index) => list[index] = *cursor,
+            Err(index) => list.insert(index, *cursor),
+        }
+    }
+    list.retain(|cursor| !removed.contains(&cursor.target));
+}
+
+/// Where a list stands for a target; the start if it is not in the list.
+pub(crate) fn position(list: &[Cursor], target: Target) -> Running {
+    list.binary_search_by_key(&target, |c| c.target)
+        .map_or(Running::START, |index| list[index].at)
+}
+
+/// The 8 bytes by which the two sides compare their lists.
+pub(crate) fn list_hash(list: &[Cursor]) -> [u8; 8] {
+    let mut w = Writer::new();
+    w.array(list.len());
+    for cursor in list {
+        w.array(5).bytes(&cursor.target.space.0);
+        w.option(cursor.target.lane, |w, lane| {
+            w.bytes(&lane.to_key());
+        });
+        w.uint(cursor.at.epoch)
+            .uint(cursor.at.sequence)
+            .bytes(&cursor.at.hash8());
+    }
+    receipt::cursor_list_hash(&w.into_bytes())
+}
+
+impl CursorLog {
+    /// Settles the log on the state whose hash the device names: the list
+    /// acknowledged before, or that list with the first of the changes sent.
+    /// False if it is none of these; then the log is as before.
+    pub(crate) fn settle(&mut self, hash: [u8; 8]) -> bool {
+        let mut list = self.acknowledged.clone();
+        if list_hash(&list) == hash {
+            self.sent.clear();
+            return true;
+        }
+        for count in 0..self.sent.len() {
+            let (changed, removed) = &self.sent[count];
+            update(&mut list, changed, removed);
+            if list_hash(&list) == hash {
+                self.acknowledged = list;
+                self.sent.clear();
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Like [`CursorLog::settle`] in the middle of a session: the changes sent
+    /// after the named state stay.
+    pub(crate) fn acknowledge(&mut self, hash: [u8; 8]) -> bool {
+        let mut list = self.acknowledged.clone();
+        for count in 0..self.sent.len() {
+            let (changed, removed) = &self.sent[count];
+            update(&mut list, changed, removed);
+            if list_hash(&list) == hash {
+                self.acknowledged = list;
+                self.sent.drain(..=count);
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// One numbered entry, as far as running hashes need it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Numbered {
+    pub space: SpaceId,
+    pub lane: Lane,
+    pub sequence: u64,
+    pub id: stunity_proto::EntryId,
+    pub received_ms: u64,
+}
+
+impl Numbered {
+    pub(crate) fn new(position: &Position, id: stunity_proto::EntryId) -> Self {
+        Self {
+            space: position.space,
+            lane: position.lane,
+            sequence: position.sequence,
+            id,
+            received_ms: position.received_ms,
+        }
+    }
+
+    fn is_in(&self, target: Target) -> bool {
+        self.space == target.space && target.lane.is_none_or(|lane| lane == self.lane)
+    }
+}
+
+/// Advances a running hash over those of `entries` that lie in `target`, past
+/// `from` and up to `to`. `entries` is sorted by space and sequence. None if a
+/// sequence is missing or stands twice: in a whole space they have no gaps.
+pub(crate) fn advance(
+    target: Target,
+    from: Running,
+    to: u64,
+    epoch: u64,
+    entries: &[Numbered],
+) -> Option<Running> {
+    let mut at = Running { epoch, ..from };
+    let start = entries.partition_point(|e| (e.space, e.sequence) <= (target.space, from.sequence));
+    for entry in &entries[start..] {
+        if entry.space != target.space || entry.sequence > to {
+            break;
+        }
+        if !entry.is_in(target) {
+            continue;
+        }
+        if entry.sequence <= at.sequence
+            || (target.lane.is_none() && entry.sequence != at.sequence + 1)
+        {
+            return None;
+        }
+        at.hash = next_hash(target, &at.hash, entry);
+        at.sequence = entry.sequence;
+    }
+    (at.sequence == to).then_some(at)
+}
+
+fn next_hash(target: Target, previous: &Hash, entry: &Numbered) -> Hash {
+    let next = if target.lane.is_some() {
+        receipt::next_lane_hash
+    } else {
+        receipt::next_space_hash
+    };
+    next(previous, entry.sequence, &entry.id, entry.received_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stunity_proto::EntryId;
+
+    fn cursor(space: u8, sequence: u64) -> Cursor {
+        Cursor {
+            target: Target {
+                space: SpaceId([space; 16]),
+                lane: None,
+            },
+            at: Running {
+                epoch: 1,
+                sequence,
+                hash: Hash([sequence as u8; 32]),
+            },
+        }
+    }
+
+    #[test]
+    fn a_cut_after_any_flush_is_recognised() {
+        let changes = [vec![cursor(2, 5)], vec![cursor(1, 3)], vec![cursor(2, 9)]];
+        for stored in 0..=changes.len() {
+            let mut log = CursorLog {
+                acknowledged: vec![cursor(3, 1)],
+                sent: changes.iter().map(|c| (c.clone(), vec![])).collect(),
+            };
+            let mut list = log.acknowledged.clone();
+            for change in &changes[..stored] {
+                update(&mut list, change, &[]);
+            }
+            assert!(log.settle(list_hash(&list)));
+            assert_eq!(log.acknowledged, list);
+        }
+    }
+
+    #[test]
+    fn an_unknown_state_changes_nothing() {
+        let mut log = CursorLog {
+            acknowledged: vec![cursor(3, 1)],
+            sent: vec![(vec![cursor(3, 2)], vec![])],
+        };
+        let before = log.clone();
+        assert!(!log.settle([0; 8]) && !log.acknowledge([0; 8]));
+        assert_eq!(log, before);
+    }
+
+    #[test]
+    fn a_whole_space_has_no_gaps_and_a_lane_may() {
+        let space = SpaceId([1; 16]);
+        let entry = |sequence, lane| Numbered {
+            space,
+            lane,
+            sequence,
+            id: EntryId([sequence as u8; 32]),
+            received_ms: 7,
+        };
+        let entries = [entry(1, Lane::All), entry(2, Lane::Staff), entry(3, Lane::All)];
+        let whole = Target { space, lane: None };
+        let lane = Target {
+            space,
+            lane: Some(Lane::All),
+        };
+        assert!(advance(whole, Running::START, 3, 1, &entries).is_some());
+        assert!(advance(lane, Running::START, 3, 1, &entries).is_some());
+        let gap = [entries[0], entries[2]];
+        assert!(advance(whole, Running::START, 3, 1, &gap).is_none());
+        assert!(advance(lane, Running::START, 2, 1, &entries).is_none());
+    }
+}
