@@ -1,1 +1,36 @@
 //! Keys, certificates, signatures, receipts, sealing of parcels.
+//!
+//! Which keys are this account? Account root → account log → device
+//! ([`AccountLog`]). Which relay is this school's? School root → operator → node
+//! ([`SchoolAnchor`]). What an account may do is `stunity-model`'s.
+//!
+//! Nothing here reads a clock or asks for randomness: relay times and generators
+//! are parameters. The bytes are fixed by `docs/protocol/04-identity.md`; a
+//! peer's bytes give an [`IdentityError`], never a panic. Every signature is made
+//! and checked under one label, strictly (`verify_strict`, RFC 8032).
+
+mod certificate;
+mod device;
+mod entry;
+mod error;
+mod invitation;
+mod keys;
+pub mod labels;
+mod recovery;
+pub mod sabotage;
+mod scan;
+mod school;
+mod statements;
+
+pub use certificate::{Certificate, MAX_CERTIFICATE_BODY, Statement};
+pub use device::{Device, DeviceKeys, Issuer, LinkRequest};
+pub use entry::{sign_entry, verify_entries, verify_entry};
+pub use error::IdentityError;
+pub use invitation::{Invitation, InvitationLink, MAX_HOST};
+pub use keys::{KexPublic, KexSecret, SigningKey, VerifyingKey};
+pub use recovery::RecoveryCode;
+pub use scan::Scanned;
+pub use school::{
+    MAX_OPERATOR_LIFETIME_MS, NodeChain, SchoolAnchor, Succession, TrustedNode, root_commitment,
+};
+pub use statements::{Node, Operator, RootSuccession, StaffAdmission, StaffRoles};
