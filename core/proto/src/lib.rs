@@ -13,6 +13,7 @@ mod ids;
 pub mod labels;
 mod lane;
 pub mod limits;
+pub mod pack;
 pub mod receipt;
 
 pub use body::{Body, Op, Salts};
