@@ -1,11 +1,11 @@
 //! What a relay session needs of the relay's log. The methods are
 //! asynchronous because the log is a database; the session itself does no IO.
-use std::future::Future;
+use std::{collections::BTreeMap, future::Future};
 
 use stunity_identity::VerifyingKey;
 use stunity_proto::{
-    AccountId, DeviceId, Entry, EntryId, Hash, Heads, NodeId, PackId, SchoolId, Signature,
-    pack::ChainKey,
+    AccountId, DeviceId, Entry, EntryId, Hash, NodeId, PackId, SchoolId, Signature,
+    pack::{ChainEntry, ChainKey},
 };
 
 use crate::{Cursor, Position, Running, SyncError, Target, replica::Outcome};
@@ -58,17 +58,13 @@ pub struct CursorLog {
     pub sent: Vec<(Vec<Cursor>, Vec<Target>)>,
 }
 
-/// Head of one chain, for decoding an upload.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChainState {
-    /// The chain.
-    pub key: ChainKey,
-    /// Its last sequence.
-    pub sequence: u64,
-    /// Its last entry.
-    pub id: EntryId,
-    /// The heads which that entry cites.
-    pub heads: Heads,
+/// What a device is known to hold of its own when it uploads.
+#[derive(Clone, Debug, Default)]
+pub struct UploadContext {
+    /// The last entry of each of its chains.
+    pub chains: BTreeMap<ChainKey, (u64, ChainEntry)>,
+    /// Its certificate, unless this is its first upload.
+    pub certificate: Option<Hash>,
 }
 
 /// The relay's log, as a session sees it. What a call answers is durable.
@@ -138,11 +134,12 @@ pub trait RelayStore: Send + Sync {
         log: CursorLog,
     ) -> impl Future<Output = Result<(), SyncError>> + Send;
 
-    /// Heads of the chains of one signing device.
-    fn chains(
+    /// What the decoder of a device's uploads may look up: the heads of the
+    /// device's own chains and its certificate.
+    fn upload_context(
         &self,
         device: DeviceId,
-    ) -> impl Future<Output = Result<Vec<ChainState>, SyncError>> + Send;
+    ) -> impl Future<Output = Result<UploadContext, SyncError>> + Send;
 
     /// How much of an unfinished upload is held, from its start.
     fn upload_held(
@@ -207,6 +204,8 @@ pub struct Download {
     pub bytes: Vec<u8>,
     /// The leaf hashes of its entries, in order.
     pub leaves: Vec<Hash>,
-    /// The cursors after it.
+    /// The cursors that it moves.
     pub cursors: Vec<Cursor>,
+    /// Hash of the cursor list that it follows.
+    pub base: [u8; 8],
 }

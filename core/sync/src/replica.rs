@@ -1,12 +1,11 @@
 //! What a client session needs of the client's store. One call, one
 //! transaction; what a call returns is durable.
-use stunity_identity::VerifyingKey;
 use stunity_proto::{
     AccountId, DeviceId, Entry, EntryId, Hash, Lane, NodeId, PackId, SchoolId, Signature, SpaceId,
     pack::PackContext,
 };
 
-use crate::{Cursor, Position, Running, SyncError, Target};
+use crate::{Cursor, Position, SyncError, Target};
 
 /// Whose replica it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +36,8 @@ pub struct Upload {
     pub pack: PackId,
     /// Its bytes.
     pub bytes: Vec<u8>,
-    /// The entries in it, in order.
-    pub entries: Vec<EntryId>,
+    /// The entries in it, in order, each with where it belongs.
+    pub entries: Vec<(EntryId, SpaceId, Lane)>,
     /// The last offset that the relay acknowledged in an earlier session.
     pub acknowledged: u32,
     /// Whether an earlier session began to send it.
@@ -102,9 +101,6 @@ pub struct Flush {
     pub finished: Vec<PackId>,
     /// Cursors after this flush, with full running hashes.
     pub cursors: Vec<Cursor>,
-    /// Running hashes of every lane touched, also of those that are read as
-    /// part of a whole space.
-    pub lanes: Vec<(SpaceId, Lane, Running)>,
     /// Targets that the account reads no longer.
     pub removed: Vec<Target>,
     /// The receipt; none in a parcel.
@@ -134,13 +130,6 @@ pub trait Replica {
     /// # Errors
     /// [`SyncError::Store`].
     fn cursors(&self) -> Result<Vec<Cursor>, SyncError>;
-
-    /// The running hash of a lane that is read alone or in a whole space;
-    /// [`Running::START`] if nothing came yet.
-    ///
-    /// # Errors
-    /// [`SyncError::Store`].
-    fn lane(&self, space: SpaceId, lane: Lane) -> Result<Running, SyncError>;
 
     /// Unfinished downloads, at most [`stunity_proto::limits::MAX_PARTIALS`].
     ///
@@ -197,12 +186,18 @@ pub trait Replica {
     /// [`SyncError::Store`].
     fn drop_upload(&mut self, pack: PackId) -> Result<(), SyncError>;
 
-    /// The key of a relay node that a certificate chain from the pinned school
-    /// root covers at `relay_ms`.
+    /// Whether a relay node, certified from the pinned school root at
+    /// `relay_ms`, signed the root of a receipt.
     ///
     /// # Errors
     /// [`SyncError::Store`].
-    fn node_key(&self, node: NodeId, relay_ms: u64) -> Result<Option<VerifyingKey>, SyncError>;
+    fn verify_receipt(
+        &self,
+        node: NodeId,
+        relay_ms: u64,
+        root: &Hash,
+        signature: &Signature,
+    ) -> Result<bool, SyncError>;
 
     /// Signs flight one with the device's key.
     fn sign_flight(&self, signing_input: &[u8]) -> Signature;

@@ -13,7 +13,7 @@ mod write;
 pub use read::decode_pack;
 pub use write::{Effort, PackWriter};
 
-use crate::{Entry, EntryId, Hash, Heads, Lane, SchoolId, Signer, SpaceId};
+use crate::{Body, Entry, EntryId, Hash, Heads, Kind, Lane, SchoolId, Signer, SpaceId};
 
 /// One chain of entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,6 +65,13 @@ pub trait PackContext {
     fn entry_at(&self, space: SpaceId, sequence: u64) -> Option<EntryId>;
     /// The relay's number of an entry.
     fn sequence_of(&self, space: SpaceId, id: &EntryId) -> Option<u64>;
+    /// The certificates that an entry brings: in an account log a device's
+    /// first entry comes with its certificate in the same pack, or in the same
+    /// body. Depends on the operations alone.
+    fn certificates_in(&self, kinds: &[Kind], body: &Body) -> Vec<(Signer, Hash)> {
+        let _ = (kinds, body);
+        Vec::new()
+    }
 }
 
 /// The context of a receiver of whom nothing is known.
@@ -132,6 +139,13 @@ mod control {
     pub const SEALED: u8 = 32;
     pub const ERASED: u8 = 64;
     pub const ALL: u8 = 127;
+}
+
+/// How a certificate is written.
+mod certificate {
+    pub const KNOWN: u64 = 0;
+    pub const EXPLICIT: u64 = 1;
+    pub const IN_BODY: u64 = 2;
 }
 
 /// How a reference to an entry is written.

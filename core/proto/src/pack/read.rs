@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use super::columns::{CONTROL, KINDS, NUMBERS, OPS, PLACES, STREAMS, Stream, unzigzag};
 use super::{
-    ChainEntry, ChainKey, Item, PackContext, Place, VERSION, control, dictionary, flag, reference,
+    ChainEntry, ChainKey, Item, PackContext, Place, VERSION, certificate, control, dictionary, flag, reference,
 };
 use crate::{
     AccountId, Body, DecodeError, DocId, Entry, EntryId, Hash, Header, Heads, KeyId, Kind, Lane,
@@ -20,6 +20,7 @@ struct Decoder<'a> {
     ids: Vec<[u8; 16]>,
     hashes: Vec<[u8; 32]>,
     chains: BTreeMap<ChainKey, (u64, ChainEntry)>,
+    certificates: BTreeMap<Signer, Hash>,
     entries: Vec<EntryId>,
     last: Option<Header>,
     sequences: BTreeMap<SpaceId, u64>,
@@ -78,6 +79,7 @@ pub fn decode_pack(bytes: &[u8], context: &dyn PackContext) -> Result<Vec<Item>,
         ids: Vec::new(),
         hashes: Vec::new(),
         chains: BTreeMap::new(),
+        certificates: BTreeMap::new(),
         entries: Vec::new(),
         last: None,
         sequences: BTreeMap::new(),
@@ -230,13 +232,13 @@ impl Decoder<'_> {
             .number()?
             .checked_add(self.chains.get(&chain).map_or(0, |(at, _)| *at))
             .ok_or(DecodeError::TooLarge("sequence"))?;
-        let (previous, certificate, heads) = if has(control::COMPUTED) {
+        let (previous, stated, heads) = if has(control::COMPUTED) {
             let predecessor = self
                 .predecessor(&chain, sequence)
                 .ok_or(DecodeError::MissingContext("entry before in the chain"))?;
             (
                 Some(predecessor.id),
-                self.known_certificate(signer)?,
+                Some(self.known_certificate(signer)?),
                 predecessor.heads,
             )
         } else {
@@ -258,6 +260,17 @@ impl Decoder<'_> {
         };
         let signature = Signature(self.raw.array()?);
         let body = self.body(kinds.len(), has(control::ERASED))?;
+        let brought = self.context.certificates_in(&kinds, &body);
+        let certificate = match stated {
+            Some(hash) => hash,
+            None => {
+                brought
+                    .iter()
+                    .find(|(whose, _)| *whose == signer)
+                    .ok_or(DecodeError::Unexpected("certificate in a body"))?
+                    .1
+            }
+        };
         let header = Header {
             school: self.school,
             space,
@@ -279,6 +292,10 @@ impl Decoder<'_> {
         } else {
             None
         };
+        self.certificates.insert(signer, certificate);
+        if !self.explicit {
+            self.certificates.extend(brought);
+        }
         self.entries.push(entry.id());
         let remembered = ChainEntry {
             id: entry.id(),
@@ -290,6 +307,9 @@ impl Decoder<'_> {
     }
 
     fn known_certificate(&self, signer: Signer) -> Result<Hash, DecodeError> {
+        if let Some(hash) = self.certificates.get(&signer) {
+            return Ok(*hash);
+        }
         self.context
             .certificate(signer)
             .filter(|_| !self.explicit)
@@ -301,7 +321,7 @@ impl Decoder<'_> {
         chain: &ChainKey,
         sequence: u64,
         last: Option<&Header>,
-    ) -> Result<(Option<EntryId>, Hash, Heads), DecodeError> {
+    ) -> Result<(Option<EntryId>, Option<Hash>, Heads), DecodeError> {
         let previous = if sequence == 1 {
             None
         } else if self.flag("previous")? {
@@ -313,10 +333,11 @@ impl Decoder<'_> {
                     .id,
             )
         };
-        let certificate = if self.flag("certificate")? {
-            Hash(self.hash()?)
-        } else {
-            self.known_certificate(chain.signer)?
+        let certificate = match self.number()? {
+            certificate::KNOWN => Some(self.known_certificate(chain.signer)?),
+            certificate::EXPLICIT => Some(Hash(self.hash()?)),
+            certificate::IN_BODY if !self.explicit => None,
+            _ => return Err(DecodeError::Unknown("certificate")),
         };
         let account = self.reference(chain.space, last.and_then(|l| l.heads.account))?;
         let count =

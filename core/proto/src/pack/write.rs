@@ -5,7 +5,7 @@ use super::columns::{
     CONTROL, KINDS, NUMBERS, OPS, PLACES, STREAMS, put_signed, put_varint, zigzag,
 };
 use super::{
-    ChainEntry, ChainKey, DICTIONARY, Item, PackContext, Place, VERSION, control, dictionary, flag,
+    ChainEntry, ChainKey, DICTIONARY, Item, PackContext, Place, VERSION, certificate, control, dictionary, flag,
     reference,
 };
 use crate::{Entry, EntryId, Hash, Heads, Kind, Lane, Op, Salts, Signer, SpaceId};
@@ -42,6 +42,7 @@ pub struct PackWriter<'a> {
     ids: BTreeMap<[u8; 16], u64>,
     hashes: BTreeMap<[u8; 32], u64>,
     chains: BTreeMap<ChainKey, (u64, ChainEntry)>,
+    certificates: BTreeMap<Signer, Hash>,
     index: BTreeMap<EntryId, u64>,
     last: Option<Last>,
     sequences: BTreeMap<SpaceId, u64>,
@@ -77,6 +78,7 @@ impl<'a> PackWriter<'a> {
             ids: BTreeMap::new(),
             hashes: BTreeMap::new(),
             chains: BTreeMap::new(),
+            certificates: BTreeMap::new(),
             index: BTreeMap::new(),
             last: None,
             sequences: BTreeMap::new(),
@@ -158,6 +160,9 @@ impl<'a> PackWriter<'a> {
     }
 
     fn known_certificate(&self, signer: Signer) -> Option<Hash> {
+        if let Some(hash) = self.certificates.get(&signer) {
+            return Some(*hash);
+        }
         if self.explicit {
             return None;
         }
@@ -179,7 +184,15 @@ impl<'a> PackWriter<'a> {
         let header = entry.header();
         let chain = ChainKey::of(entry);
         let predecessor = self.predecessor(&chain, header.sequence);
+        let brought = self.context.certificates_in(&header.kinds, entry.body());
         let certificate_known = self.known_certificate(header.signer) == Some(header.certificate);
+        let certificate_code = if certificate_known {
+            certificate::KNOWN
+        } else if !self.explicit && brought.contains(&(header.signer, header.certificate)) {
+            certificate::IN_BODY
+        } else {
+            certificate::EXPLICIT
+        };
         let computed = certificate_known
             && predecessor
                 .as_ref()
@@ -235,7 +248,7 @@ impl<'a> PackWriter<'a> {
             None => header.sequence,
         });
         if !computed {
-            self.references(entry, predecessor.as_ref(), certificate_known, like);
+            self.references(entry, predecessor.as_ref(), certificate_code, like);
         }
         if let Some(seal) = header.seal {
             self.number(u64::from(seal.suite));
@@ -252,6 +265,10 @@ impl<'a> PackWriter<'a> {
             self.place(place, header.space, header.lane);
         }
 
+        self.certificates.insert(header.signer, header.certificate);
+        if !self.explicit {
+            self.certificates.extend(brought);
+        }
         self.index.insert(entry.id(), self.count);
         let remembered = ChainEntry {
             id: entry.id(),
@@ -272,7 +289,7 @@ impl<'a> PackWriter<'a> {
         &mut self,
         entry: &Entry,
         predecessor: Option<&ChainEntry>,
-        certificate_known: bool,
+        certificate_code: u64,
         last: Option<&Last>,
     ) {
         let header = entry.header();
@@ -283,8 +300,8 @@ impl<'a> PackWriter<'a> {
                 self.hash(&previous.0);
             }
         }
-        self.number(u64::from(!certificate_known));
-        if !certificate_known {
+        self.number(certificate_code);
+        if certificate_code == certificate::EXPLICIT {
             self.hash(&header.certificate.0);
         }
         match &header.heads.account {
