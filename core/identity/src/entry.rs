@@ -38,7 +38,9 @@ pub fn verify_entry(entry: &Entry, key: &VerifyingKey) -> Result<(), IdentityErr
 /// checked by itself: Ed25519's batch equation is cofactored and accepts
 /// signatures that `verify_strict` refuses, so two devices could disagree.
 /// Split the slice to use several threads.
-pub fn verify_entries<'a, I>(pairs: I) -> impl Iterator<Item = Result<(), IdentityError>> + use<'a, I>
+pub fn verify_entries<'a, I>(
+    pairs: I,
+) -> impl Iterator<Item = Result<(), IdentityError>> + use<'a, I>
 where
     I: IntoIterator<Item = (&'a Entry, &'a VerifyingKey)>,
 {

@@ -9,6 +9,10 @@
 //! peer's bytes give an [`IdentityError`], never a panic. Every signature is made
 //! and checked under one label, strictly (`verify_strict`, RFC 8032).
 
+mod account_devices;
+mod account_event;
+mod account_fold;
+mod account_log;
 mod certificate;
 mod device;
 mod entry;
@@ -16,21 +20,33 @@ mod error;
 mod invitation;
 mod keys;
 pub mod labels;
+mod receipt;
 mod recovery;
 pub mod sabotage;
 mod scan;
 mod school;
+mod session;
 mod statements;
 
+pub use account_event::{
+    AccountEvent, CutOff, MAX_ACCOUNT_EVENT, MAX_CUT_OFFS, MAX_KNOWN_HEADS, RecoveryChange,
+    Revocation, RootRotation, RotatedBy,
+};
+pub use account_log::{
+    AccountDevice, AccountLog, ChainPosition, CutOffs, DeviceStatus, Effect, MAX_LOG_ENTRIES,
+    Standing,
+};
 pub use certificate::{Certificate, MAX_CERTIFICATE_BODY, Statement};
 pub use device::{Device, DeviceKeys, Issuer, LinkRequest};
 pub use entry::{sign_entry, verify_entries, verify_entry};
 pub use error::IdentityError;
 pub use invitation::{Invitation, InvitationLink, MAX_HOST};
 pub use keys::{KexPublic, KexSecret, SigningKey, VerifyingKey};
+pub use receipt::{Equivocation, Position, Receipt, sign_root, sign_tombstone};
 pub use recovery::RecoveryCode;
 pub use scan::Scanned;
 pub use school::{
     MAX_OPERATOR_LIFETIME_MS, NodeChain, SchoolAnchor, Succession, TrustedNode, root_commitment,
 };
+pub use session::Session;
 pub use statements::{Node, Operator, RootSuccession, StaffAdmission, StaffRoles};

@@ -31,9 +31,9 @@ const DAMM: [[u8; 10]; 10] = [
 ];
 
 fn damm(digits: &[u8]) -> u8 {
-    digits
-        .iter()
-        .fold(0, |state, digit| DAMM[usize::from(state)][usize::from(*digit)])
+    digits.iter().fold(0, |state, digit| {
+        DAMM[usize::from(state)][usize::from(*digit)]
+    })
 }
 
 /// 128 random bits that a person keeps on paper. Whoever has them may revoke any
@@ -174,7 +174,10 @@ mod tests {
     use super::*;
 
     fn digits_of(text: &str) -> Vec<u8> {
-        text.bytes().filter(u8::is_ascii_digit).map(|b| b - b'0').collect()
+        text.bytes()
+            .filter(u8::is_ascii_digit)
+            .map(|b| b - b'0')
+            .collect()
     }
 
     fn text_of(digits: &[u8]) -> String {

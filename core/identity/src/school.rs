@@ -2,7 +2,7 @@
 use stunity_proto::cbor::{Reader, Writer};
 use stunity_proto::{Hash, NodeId, SchoolId, Signature, labels};
 
-use crate::certificate::{Statement, read_key};
+use crate::certificate::read_key;
 use crate::{
     Certificate, IdentityError, KexPublic, Node, Operator, RootSuccession, StaffAdmission,
     VerifyingKey,
@@ -62,7 +62,9 @@ impl SchoolAnchor {
         }
         chain.certificate.verify(&body.root)?;
         if let Some(signature) = &chain.old_root {
-            chain.certificate.verify_cosignature(&self.root, signature)?;
+            chain
+                .certificate
+                .verify_cosignature(&self.root, signature)?;
         }
         Ok(Self {
             school: self.school,
@@ -315,15 +317,3 @@ impl TrustedNode {
         check_period(self.not_before, self.not_after, at_ms)
     }
 }
-
-/// Which certificate numbers exist, for the test that no two are the same.
-#[cfg(test)]
-pub(crate) const KINDS: &[u64] = &[
-    Operator::KIND,
-    Node::KIND,
-    crate::Device::KIND,
-    RootSuccession::KIND,
-    StaffAdmission::KIND,
-    crate::Invitation::KIND,
-    crate::LinkRequest::KIND,
-];
