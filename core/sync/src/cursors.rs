@@ -4,15 +4,16 @@ use stunity_proto::{Hash, Lane, SpaceId, cbor::Writer, receipt};
 
 use crate::{Cursor, Position, Running, Target, relay_store::CursorLog};
 
-/// Puts changed cursors into a sorted list and takes removed targets out.
+/// Takes removed targets out of a sorted list and puts changed cursors in: a
+/// target that begins anew is removed and changed at once.
 pub(crate) fn update(list: &mut Vec<Cursor>, changed: &[Cursor], removed: &[Target]) {
+    list.retain(|cursor| !removed.contains(&cursor.target));
     for cursor in changed {
         match list.binary_search_by_key(&cursor.target, |c| c.target) {
             Ok(index) => list[index] = *cursor,
             Err(index) => list.insert(index, *cursor),
         }
     }
-    list.retain(|cursor| !removed.contains(&cursor.target));
 }
 
 /// Where a list stands for a target; the start if it is not in the list.
@@ -198,7 +199,11 @@ mod tests {
             id: EntryId([sequence as u8; 32]),
             received_ms: 7,
         };
-        let entries = [entry(1, Lane::All), entry(2, Lane::Staff), entry(3, Lane::All)];
+        let entries = [
+            entry(1, Lane::All),
+            entry(2, Lane::Staff),
+            entry(3, Lane::All),
+        ];
         let whole = Target { space, lane: None };
         let lane = Target {
             space,

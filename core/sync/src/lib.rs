@@ -6,11 +6,16 @@
 //! effects come out. Time and randomness are passed in; the real drivers and
 //! the simulator run the same code.
 
+mod certificates;
+pub mod client;
+mod cursors;
 mod error;
 mod position;
-pub mod replica;
+pub mod relay;
 pub mod relay_store;
+pub mod replica;
 
+pub use certificates::certificates_in;
 pub use error::SyncError;
 pub use position::{Cursor, Position, Running, Target};
 pub use relay_store::RelayStore;

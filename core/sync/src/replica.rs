@@ -2,7 +2,7 @@
 //! transaction; what a call returns is durable.
 use stunity_proto::{
     AccountId, DeviceId, Entry, EntryId, Hash, Lane, NodeId, PackId, SchoolId, Signature, SpaceId,
-    pack::PackContext,
+    frame::Flight, pack::PackContext,
 };
 
 use crate::{Cursor, Position, SyncError, Target};
@@ -199,8 +199,16 @@ pub trait Replica {
         signature: &Signature,
     ) -> Result<bool, SyncError>;
 
-    /// Signs flight one with the device's key.
-    fn sign_flight(&self, signing_input: &[u8]) -> Signature;
+    /// Signs flight one with the device's key, for one relay and nonce.
+    ///
+    /// # Errors
+    /// [`SyncError::Store`].
+    fn sign_flight(
+        &self,
+        flight: &mut Flight,
+        host: &str,
+        nonce: &[u8; 32],
+    ) -> Result<(), SyncError>;
 
     /// What the pack decoder may look up.
     fn pack_context(&self) -> &dyn PackContext;
