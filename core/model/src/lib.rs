@@ -1,1 +1,24 @@
-//! The domain: events, permission table, fold rules.
+//! The domain: what people state, who may state it where, and what follows.
+//!
+//! - [`events`]: every event type with its one encoding;
+//! - [`permit`]: the one table of who may write what in which lane;
+//! - [`membership`]: roles in a course at the heads that an entry cites;
+//! - [`judge`]: whether an entry is valid, the same on relay and clients;
+//! - [`rows`]: what an event adds to the projections;
+//! - [`timeliness`] and [`grades`]: what is derived on reading.
+//!
+//! Everything is a pure function of entries and receipts; nothing depends on
+//! the order of arrival. The normative text is `docs/protocol/07-events.md`.
+
+pub mod events;
+mod fields;
+pub mod grades;
+pub mod judge;
+pub mod membership;
+pub mod permit;
+pub mod rows;
+pub mod timeliness;
+
+pub use events::Event;
+pub use judge::{JudgeView, Verdict, judge};
+pub use membership::{Fact, Membership, Roles};

@@ -1,0 +1,321 @@
+//! Whether an entry is valid: the same answer on the relay and on every client.
+//! Signatures are checked before, by the identity crate.
+use stunity_proto::pack::{ChainEntry, ChainKey};
+use stunity_proto::{AccountId, ActorId, Entry, EntryId, Kind, Lane, SchoolId, Signer, SpaceId};
+
+use crate::events::{CourseGenesis, Event, Grade, Submit};
+use crate::membership::{Change, Fact, Membership, Roles};
+use crate::permit::{self, SpaceKind, Standing};
+
+/// What became of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Valid, with effect.
+    Accept,
+    /// Valid, without effect until staff accept it.
+    Pending(&'static str),
+    /// Something before it in its chain is missing: it may come again later.
+    Gap,
+    /// Never valid.
+    Refuse(&'static str),
+}
+
+/// What judging looks up. The relay fills a table before; clients ask SQLite.
+pub trait JudgeView {
+    /// The school.
+    fn school(&self) -> SchoolId;
+    /// The last entry of a chain.
+    fn chain_head(&self, chain: &ChainKey) -> Option<(u64, ChainEntry)>;
+    /// An entry of a chain by its sequence, if it is held.
+    fn chain_entry(&self, chain: &ChainKey, sequence: u64) -> Option<EntryId>;
+    /// The membership of a course; none if the space is unknown.
+    fn membership(&self, space: SpaceId) -> Option<&Membership>;
+    /// The genesis of a course.
+    fn genesis(&self, space: SpaceId) -> Option<&CourseGenesis>;
+    /// Whether the account teaches or administers at the school.
+    fn teaches_at_school(&self, account: AccountId) -> bool;
+    /// Whether the account keeps the school's roster.
+    fn registers(&self, account: AccountId) -> bool;
+    /// Whether the school root signed the admission inside.
+    fn is_root_signed(&self, certificate: &[u8]) -> bool;
+    /// The actor of an Automerge change; none if it is not one change.
+    fn change_actor(&self, change: &[u8]) -> Option<ActorId>;
+    /// Whether the signer was cut off before this place of its chain.
+    fn is_cut_off(&self, entry: &Entry) -> bool;
+}
+
+/// The membership statements of a course entry.
+#[must_use]
+pub fn facts(entry: &Entry) -> Vec<Fact> {
+    let header = entry.header();
+    entry
+        .ops()
+        .filter_map(|(kind, op)| match kind {
+            Kind::Event(_) => Event::decode(op?).ok(),
+            _ => None,
+        })
+        .filter_map(|event| match event {
+            Event::CourseGenesis(_) => Some((header.author, Change::Add(Roles::OWNER))),
+            Event::MemberAdd(e) => Some((e.account, Change::Add(Roles(e.roles)))),
+            Event::Enrol(e) => Some((e.account, Change::Add(Roles::STUDENT))),
+            Event::MemberRemove(e) => Some((e.account, Change::Remove)),
+            Event::Leave(e) => Some((e.account, Change::Remove)),
+            _ => None,
+        })
+        .map(|(account, change)| Fact {
+            entry: entry.id(),
+            lane: header.lane,
+            heads: header.heads.membership.clone(),
+            account,
+            change,
+        })
+        .collect()
+}
+
+/// Judges an entry whose signature is good.
+#[must_use]
+pub fn judge(entry: &Entry, view: &dyn JudgeView) -> Verdict {
+    match check(entry, view) {
+        Err(verdict) => verdict,
+        Ok(()) if view.is_cut_off(entry) => Verdict::Pending("device.cut-off"),
+        Ok(()) => Verdict::Accept,
+    }
+}
+
+fn check(entry: &Entry, view: &dyn JudgeView) -> Result<(), Verdict> {
+    let header = entry.header();
+    if header.school != view.school() {
+        return Err(Verdict::Refuse("school.other"));
+    }
+    if header.seal.is_some() {
+        return Err(Verdict::Refuse("seal.unsupported"));
+    }
+    check_chain(entry, view)?;
+    // The account log has its own rules, in the identity crate.
+    if header.lane == Lane::Keys {
+        return Ok(());
+    }
+    let space = SpaceKind::of(header.school, header.space, header.lane);
+    let is_genesis = matches!(
+        entry.ops().next(),
+        Some((Kind::Event(CourseGenesis::CODE), Some(_)))
+    );
+    let membership = view.membership(header.space);
+    if space == SpaceKind::Course && (membership.is_none() != is_genesis) {
+        return Err(Verdict::Refuse(if is_genesis {
+            "space.exists"
+        } else {
+            "space.unknown"
+        }));
+    }
+    let roles = match membership {
+        Some(membership) => membership.roles_at(&header.heads.membership, header.author),
+        // Who makes a course owns it, from its first entry on.
+        None if is_genesis => Roles::OWNER,
+        None => Roles::default(),
+    };
+    for (kind, op) in entry.ops() {
+        // Erased operations were judged before they were erased.
+        let Some(op) = op else { continue };
+        let standing = standing(entry, view, space, roles, op, kind);
+        check_op(entry, view, space, &standing, kind, op)?;
+    }
+    Ok(())
+}
+
+fn check_chain(entry: &Entry, view: &dyn JudgeView) -> Result<(), Verdict> {
+    let header = entry.header();
+    let chain = ChainKey::of(entry);
+    let head = view.chain_head(&chain);
+    let last = head.as_ref().map_or(0, |(sequence, _)| *sequence);
+    if header.sequence <= last {
+        return Err(Verdict::Refuse(
+            match view.chain_entry(&chain, header.sequence) {
+                Some(id) if id == entry.id() => "entry.replay",
+                _ => "entry.fork",
+            },
+        ));
+    }
+    if header.sequence > last + 1 {
+        return Err(Verdict::Gap);
+    }
+    let Some((_, head)) = head else {
+        return Ok(());
+    };
+    if header.previous != Some(head.id) {
+        return Err(Verdict::Refuse("entry.fork"));
+    }
+    if let Some(membership) = view.membership(header.space)
+        && !membership.covers(&header.heads.membership, &head.heads.membership)
+    {
+        return Err(Verdict::Refuse("heads.backwards"));
+    }
+    Ok(())
+}
+
+fn standing(
+    entry: &Entry,
+    view: &dyn JudgeView,
+    space: SpaceKind,
+    roles: Roles,
+    op: &[u8],
+    kind: Kind,
+) -> Standing {
+    let header = entry.header();
+    let author = header.author;
+    let is_self = match (space, header.lane) {
+        (SpaceKind::Account, _) => header.space == author.space(),
+        (_, Lane::One(whose)) => whose == author,
+        _ => false,
+    };
+    let staff = roles.any(Roles::STAFF);
+    let reads_lane = match header.lane {
+        // Who is in a group is stated to the staff; the relay admits readers.
+        Lane::All | Lane::Group(_) => {
+            staff || roles.any(Roles::STUDENT) || sees_only_all(entry, view)
+        }
+        Lane::One(whose) => staff || whose == author,
+        _ => staff,
+    };
+    let root_signed = matches!(kind, Kind::Event(21))
+        && matches!(Event::decode(op), Ok(Event::StaffAdmit(e)) if view.is_root_signed(&e.certificate.0));
+    Standing {
+        is_self,
+        roles,
+        teaches_at_school: view.teaches_at_school(author),
+        registers: view.registers(author),
+        root_signed,
+        reads_lane,
+    }
+}
+
+/// A pupil's entry in `all` cites an enrolment that only staff and the pupil can
+/// read. Other pupils, who do not hold it, take membership from the relay's
+/// receipt; whoever holds it judges by it.
+fn sees_only_all(entry: &Entry, view: &dyn JudgeView) -> bool {
+    let heads = &entry.header().heads.membership;
+    view.membership(entry.header().space)
+        .is_some_and(|m| !heads.is_empty() && heads.iter().any(|head| !m.contains(head)))
+}
+
+fn check_op(
+    entry: &Entry,
+    view: &dyn JudgeView,
+    space: SpaceKind,
+    standing: &Standing,
+    kind: Kind,
+    op: &[u8],
+) -> Result<(), Verdict> {
+    let header = entry.header();
+    let vouched = header.signer.is_vouched();
+    let refuse = |code| Err(Verdict::Refuse(code));
+    let (rules, code) = match kind {
+        Kind::Change { doc_type, .. } => {
+            let actor = view.change_actor(op);
+            let Signer::Device(device) = header.signer else {
+                return refuse("vouched.never");
+            };
+            match actor {
+                None => return refuse("change.malformed"),
+                Some(actor) if !actor.belongs_to(device) && actor != ActorId::GENESIS => {
+                    return refuse("actor.foreign");
+                }
+                Some(_) => (permit::DOCUMENTS, doc_type),
+            }
+        }
+        Kind::Event(code) => (permit::RULES, code),
+        // A file belongs to what its lane may say.
+        Kind::Manifest if standing.reads_lane || standing.is_self => return Ok(()),
+        Kind::Manifest => return refuse("role.missing"),
+        Kind::Handshake => return refuse("handshake.unsupported"),
+    };
+    let event = match kind {
+        Kind::Event(code) => match Event::decode(op) {
+            Ok(event) if event.code() != code => return refuse("event.malformed"),
+            // Kept and forwarded; folded by those who know it.
+            Ok(Event::Unknown(..)) => return Ok(()),
+            Ok(event) => Some(event),
+            Err(_) => return refuse("event.malformed"),
+        },
+        _ => None,
+    };
+    permit::permit(rules, code, space, header.lane, vouched, standing).map_err(Verdict::Refuse)?;
+    match event {
+        Some(event) => check_event(entry, view, &event, standing),
+        None => Ok(()),
+    }
+}
+
+/// What the table cannot say: that an event is about whom its lane says.
+fn check_event(
+    entry: &Entry,
+    view: &dyn JudgeView,
+    event: &Event,
+    standing: &Standing,
+) -> Result<(), Verdict> {
+    let header = entry.header();
+    let genesis = view.genesis(header.space);
+    let refuse = |code| Err(Verdict::Refuse(code));
+    let about = match event {
+        Event::MemberAdd(e) => Some(e.account),
+        Event::MemberRemove(e) => Some(e.account),
+        Event::Enrol(e) => Some(e.account),
+        Event::Leave(e) => Some(e.account),
+        _ => None,
+    };
+    if let (Some(account), Lane::One(whose)) = (about, header.lane)
+        && account != whose
+    {
+        return refuse("lane.mismatch");
+    }
+    let teaches = standing.roles.any(Roles(Roles::OWNER.0 | Roles::TEACHER.0));
+    match event {
+        Event::MemberAdd(e) if header.lane == Lane::All => {
+            let staff_only = e.roles & !Roles::STAFF.0 == 0 && e.roles != 0;
+            if !staff_only {
+                return refuse("lane.mismatch");
+            }
+            if e.roles & Roles::OWNER.0 != 0 && !standing.roles.any(Roles::OWNER) {
+                return refuse("role.missing");
+            }
+        }
+        Event::MemberAdd(e) if e.roles != Roles::STUDENT.0 => return refuse("lane.mismatch"),
+        Event::Enrol(e)
+            if !teaches && (e.account != header.author || !genesis.is_some_and(|g| g.open)) =>
+        {
+            return refuse("enrolment.closed");
+        }
+        Event::Historical(_) | Event::HistoricalAssignments(_) | Event::ImportExtras(_)
+            if !genesis.is_some_and(|g| g.imported) && !is_genesis_entry(entry) =>
+        {
+            return refuse("course.not-imported");
+        }
+        Event::Submit(Submit { attempt: 0, .. }) => return refuse("event.malformed"),
+        Event::Grade(Grade { points, .. }) if *points > 1_000_000 => {
+            return refuse("event.malformed");
+        }
+        Event::Comment(e) => check_text(&e.text)?,
+        Event::Post(e) => {
+            check_text(&e.text)?;
+            if e.media.len() > 10 || e.hashtags.len() > 10 {
+                return refuse("post.too-many");
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn is_genesis_entry(entry: &Entry) -> bool {
+    matches!(
+        entry.ops().next(),
+        Some((Kind::Event(CourseGenesis::CODE), _))
+    )
+}
+
+fn check_text(text: &str) -> Result<(), Verdict> {
+    match text.chars().take(5_001).count() {
+        1..=5_000 => Ok(()),
+        _ => Err(Verdict::Refuse("text.length")),
+    }
+}
