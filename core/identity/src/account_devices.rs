@@ -13,17 +13,24 @@ use crate::{AccountEvent, Certificate, Device, Issuer, Revocation, sabotage};
 /// none for a recovery key or staff), where, and what.
 type Revocations<'a> = BTreeMap<DeviceId, Vec<(Option<DeviceId>, EntryId, &'a Revocation)>>;
 
-/// Devices of one level.
-type Level = BTreeMap<DeviceId, AccountDevice>;
+/// Devices of one level, with the entries that add them.
+type Level = BTreeMap<DeviceId, (AccountDevice, Vec<EntryId>)>;
 
-fn add(level: &mut Level, certificate: &Certificate<Device>, by: Option<DeviceId>) {
-    let device = level
-        .entry(certificate.body().id())
-        .or_insert_with(|| AccountDevice {
+fn add(
+    level: &mut Level,
+    certificate: &Certificate<Device>,
+    by: Option<DeviceId>,
+    entry: Option<EntryId>,
+) {
+    let (device, entries) = level.entry(certificate.body().id()).or_insert_with(|| {
+        let device = AccountDevice {
             certificates: BTreeMap::new(),
             added_by: BTreeSet::new(),
             status: DeviceStatus::Live,
-        });
+        };
+        (device, Vec::new())
+    });
+    entries.extend(entry);
     device
         .certificates
         .insert(certificate.hash(), certificate.clone());
@@ -68,7 +75,8 @@ impl<'a> Fold<'a> {
         while !level.is_empty() {
             let mut next = Level::new();
             let mut by_these = Revocations::new();
-            for (id, mut device) in level {
+            for (id, (mut device, entries)) in level {
+                self.state.counts.extend(entries);
                 let above = from_above.get(&id).into_iter().flatten();
                 let adders = by_adders.get(&id).into_iter().flatten();
                 for (by, entry, revocation) in above.chain(adders) {
@@ -92,7 +100,7 @@ impl<'a> Fold<'a> {
     /// Rule 5: what a root has signed stands by itself, whoever's entry carries it.
     fn find_first_level(&mut self, first: &Certificate<Device>, roots: &[Era]) -> Level {
         let mut level = Level::new();
-        add(&mut level, first, None);
+        add(&mut level, first, None, None);
         for (id, entry) in &self.signed {
             for (op, event) in entry.events.iter().enumerate() {
                 let AccountEvent::AddDevice(certificate) = event else {
@@ -103,8 +111,7 @@ impl<'a> Fold<'a> {
                 };
                 let speaks = roots.iter().any(|era| era.key == root && era.speaks_in(id));
                 if speaks && issued(self.log, self.checks, (*id, op), certificate, &root) {
-                    add(&mut level, certificate, None);
-                    self.state.counts.insert(*id);
+                    add(&mut level, certificate, None, Some(*id));
                 }
             }
         }
@@ -128,7 +135,7 @@ impl<'a> Fold<'a> {
                 };
                 let good = recoveries.iter().any(|era| {
                     era.speaks_in(id)
-                        && self.checks.check(*id, op as u16, &era.key, || {
+                        && self.checks.operation(*id, op, &era.key, || {
                             revocation.verify(school, account, &era.key, signature)
                         })
                 });
@@ -179,8 +186,7 @@ impl<'a> Fold<'a> {
                         device.key(),
                     )
                 {
-                    add(next, certificate, Some(id));
-                    self.state.counts.insert(entry);
+                    add(next, certificate, Some(id), Some(entry));
                 }
             }
         }

@@ -3,7 +3,7 @@
 //! docs/protocol/04-identity.md; they are numbered alike here and there.
 use std::collections::{BTreeMap, BTreeSet};
 
-use stunity_proto::{DeviceId, EntryId, Hash, labels};
+use stunity_proto::{DeviceId, EntryId, Hash, Signature, labels};
 
 use crate::account_log::{AccountDevice, AccountLog, LogEntry};
 use crate::{
@@ -24,25 +24,33 @@ pub(crate) struct State {
     pub forks: Vec<(EntryId, EntryId)>,
 }
 
-/// What a signature was checked of: the entry, which operation of it or (from
-/// the end) which signature over it, and the key.
-type CheckKey = (EntryId, u16, VerifyingKey);
-
 /// Results of signature checks, so that folding again costs none.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Checks(BTreeMap<CheckKey, bool>);
+pub(crate) struct Checks {
+    /// Signatures over entries; the signer's id in the header binds the key.
+    entries: BTreeMap<(EntryId, Signature), bool>,
+    /// Signatures inside operations: entry, index of the operation, key.
+    operations: BTreeMap<(EntryId, usize, VerifyingKey), bool>,
+}
 
 impl Checks {
-    pub(crate) fn check(
+    fn entry(&mut self, id: EntryId, key: &VerifyingKey, signature: &Signature) -> bool {
+        *self
+            .entries
+            .entry((id, *signature))
+            .or_insert_with(|| key.verify(labels::SIGN_ENTRY, &id.0, signature).is_ok())
+    }
+
+    pub(crate) fn operation(
         &mut self,
         entry: EntryId,
-        what: u16,
+        index: usize,
         key: &VerifyingKey,
         verify: impl FnOnce() -> Result<(), IdentityError>,
     ) -> bool {
         *self
-            .0
-            .entry((entry, what, *key))
+            .operations
+            .entry((entry, index, *key))
             .or_insert_with(|| verify().is_ok())
     }
 }
@@ -124,7 +132,7 @@ pub(crate) fn issued(
     let body = certificate.body();
     body.school == log.school
         && body.account == log.account
-        && checks.check(entry, op as u16, key, || certificate.verify(key))
+        && checks.operation(entry, op, key, || certificate.verify(key))
 }
 
 impl<'a> Fold<'a> {
@@ -156,11 +164,10 @@ impl<'a> Fold<'a> {
                 continue;
             };
             let key = &device.keys.sign;
-            let good = (0..).zip(&entry.signatures).any(|(index, signature)| {
-                self.checks.check(*id, u16::MAX - index, key, || {
-                    key.verify(labels::SIGN_ENTRY, &id.0, signature)
-                })
-            });
+            let good = entry
+                .signatures
+                .iter()
+                .any(|signature| self.checks.entry(*id, key, signature));
             if good {
                 self.signed.insert(*id, entry);
             } else {
@@ -268,9 +275,8 @@ impl<'a> Fold<'a> {
                         continue;
                     }
                     let mut check = |key: &VerifyingKey| {
-                        self.checks.check(*id, op as u16, key, || {
-                            rotation.verify(school, account, key)
-                        })
+                        self.checks
+                            .operation(*id, op, key, || rotation.verify(school, account, key))
                     };
                     let by_root = rotation.by == RotatedBy::OldRoot;
                     let good = if by_root {
@@ -329,7 +335,7 @@ impl<'a> Fold<'a> {
                     }
                     let mut check = |key: &VerifyingKey| {
                         self.checks
-                            .check(*id, op as u16, key, || change.verify(school, account, key))
+                            .operation(*id, op, key, || change.verify(school, account, key))
                     };
                     let good = match &current {
                         Some(key) => check(key),

@@ -76,11 +76,12 @@ impl VerifyingKey {
     /// Reads a key.
     ///
     /// # Errors
-    /// [`IdentityError::BadKey`] for bytes that are no point, or one of small
-    /// order, under which a signature can verify for many messages.
+    /// [`IdentityError::BadKey`] for bytes that are no point or not its canonical
+    /// encoding, or a point of small order, under which a signature can verify for
+    /// many messages.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, IdentityError> {
         match ed25519_dalek::VerifyingKey::from_bytes(bytes) {
-            Ok(key) if !key.is_weak() => Ok(Self(key)),
+            Ok(key) if !key.is_weak() && key.to_edwards().compress().0 == *bytes => Ok(Self(key)),
             _ => Err(IdentityError::BadKey),
         }
     }

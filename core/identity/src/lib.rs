@@ -17,9 +17,11 @@ mod certificate;
 mod device;
 mod entry;
 mod error;
+mod hpke_base;
 mod invitation;
 mod keys;
 pub mod labels;
+mod parcel_content;
 mod receipt;
 mod recovery;
 pub mod sabotage;
@@ -40,8 +42,13 @@ pub use certificate::{Certificate, MAX_CERTIFICATE_BODY, Statement};
 pub use device::{Device, DeviceKeys, Issuer, LinkRequest};
 pub use entry::{sign_entry, verify_entries, verify_entry};
 pub use error::IdentityError;
+pub use hpke_base::{HPKE_TAG, HpkeSealed, hpke_open, hpke_seal};
 pub use invitation::{Invitation, InvitationLink, MAX_HOST};
 pub use keys::{KexPublic, KexSecret, SigningKey, VerifyingKey};
+pub use parcel_content::{
+    ContentKey, ContentOpener, ContentSealer, PARCEL_CHUNK, PARCEL_TAG, SEALED_CHUNK, padded_len,
+    sealed_len,
+};
 pub use receipt::{Equivocation, Position, Receipt, sign_root, sign_tombstone};
 pub use recovery::RecoveryCode;
 pub use scan::Scanned;
@@ -50,3 +57,6 @@ pub use school::{
 };
 pub use session::Session;
 pub use statements::{Node, Operator, RootSuccession, StaffAdmission, StaffRoles};
+
+#[cfg(test)]
+mod tests;
