@@ -179,7 +179,13 @@ fn standing(
     };
     let root_signed = matches!(kind, Kind::Event(21))
         && matches!(Event::decode(op), Ok(Event::StaffAdmit(e)) if view.is_root_signed(&e.certificate.0));
+    let relay_bind = header.signer.is_vouched()
+        && matches!(
+            Event::decode(op),
+            Ok(Event::RosterBind(e)) if e.account == author && !e.in_person
+        );
     Standing {
+        relay_bind,
         is_self,
         roles,
         teaches_at_school: view.teaches_at_school(author),

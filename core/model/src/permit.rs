@@ -48,6 +48,8 @@ pub enum Who {
     SchoolTeacher,
     /// Whoever carries it: the school root's signature inside decides.
     RootSigned,
+    /// A relay node for an account that signed in by password or invitation.
+    Relay,
 }
 
 /// Lanes as bits, by [`Lane::kind`].
@@ -89,13 +91,14 @@ const fn rule(event: u16, space: SpaceKind, lanes: u16, who: Who, vouched: bool)
 }
 
 use SpaceKind::{Account, Course, School};
-use Who::{Member, Registrar, RootSigned, SchoolTeacher, Self_, Staff, Student, Teacher};
+use Who::{Member, Registrar, Relay, RootSigned, SchoolTeacher, Self_, Staff, Student, Teacher};
 
 /// The table for events.
 pub const RULES: &[Rule] = &[
     rule(20, School, ALL, Registrar, false),
-    rule(21, School, ALL, RootSigned, false),
+    rule(21, School, ALL, RootSigned, true),
     rule(22, School, STAFF, Registrar, false),
+    rule(22, School, STAFF, Relay, true),
     rule(23, School, STAFF, Registrar, false),
     rule(23, Course, STAFF, Teacher, false),
     rule(24, School, STAFF, Registrar, false),
@@ -177,6 +180,8 @@ pub struct Standing {
     pub root_signed: bool,
     /// The author can read the lane.
     pub reads_lane: bool,
+    /// A node binds the author's own root, not as seen in person.
+    pub relay_bind: bool,
 }
 
 impl Who {
@@ -191,6 +196,7 @@ impl Who {
             Self::Registrar => standing.registers,
             Self::SchoolTeacher => standing.teaches_at_school,
             Self::RootSigned => standing.root_signed,
+            Self::Relay => standing.relay_bind,
         }
     }
 }
@@ -309,8 +315,13 @@ mod tests {
         for rule in RULES.iter().filter(|rule| (20..=46).contains(&rule.event)) {
             let own = matches!(rule.event, Enrol::CODE | Leave::CODE);
             let public_face = rule.event == CoursePublish::CODE;
+            // The proof is inside, or the binding says that nobody was seen.
+            let proven = matches!(rule.who, RootSigned | Relay);
             assert!(
-                !rule.vouched || public_face || (own && matches!(rule.who, Self_ | Student)),
+                !rule.vouched
+                    || proven
+                    || public_face
+                    || (own && matches!(rule.who, Self_ | Student)),
                 "{rule:?}"
             );
         }
