@@ -4,7 +4,8 @@
 use sha2::{Digest, Sha256};
 use stunity_proto::cbor::{Reader, Writer};
 use stunity_proto::{
-    AccountId, DecodeError, DeviceId, EntryId, Lane, SchoolId, Signature, SpaceId,
+    AccountId, Body, DecodeError, DeviceId, EntryId, Hash, Kind, Lane, SchoolId, Signature, Signer,
+    SpaceId,
 };
 
 use crate::certificate::read_key;
@@ -466,6 +467,25 @@ impl AccountEvent {
         r.finish()?;
         Ok(event)
     }
+}
+
+/// The device certificates that an entry's operations carry, as headers name
+/// them: for restoring headers of entries that come in the same pack. Nothing is
+/// verified; what does not decode is passed over.
+#[must_use]
+pub fn certificates_in(kinds: &[Kind], body: &Body) -> Vec<(Signer, Hash)> {
+    let certificate = |(index, kind): (usize, &Kind)| {
+        if !matches!(kind, Kind::Event(1 | 2)) {
+            return None;
+        }
+        match AccountEvent::decode(body.op(index)?).ok()? {
+            AccountEvent::Root { device, .. } | AccountEvent::AddDevice(device) => {
+                Some((Signer::Device(device.body().id()), device.hash()))
+            }
+            _ => None,
+        }
+    };
+    kinds.iter().enumerate().filter_map(certificate).collect()
 }
 
 fn read_optional_key(r: &mut Reader<'_>) -> Result<Option<VerifyingKey>, IdentityError> {

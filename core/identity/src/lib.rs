@@ -21,6 +21,7 @@ mod hpke_base;
 mod invitation;
 mod keys;
 pub mod labels;
+mod parcel;
 mod parcel_content;
 mod receipt;
 mod recovery;
@@ -32,7 +33,7 @@ mod statements;
 
 pub use account_event::{
     AccountEvent, CutOff, MAX_ACCOUNT_EVENT, MAX_CUT_OFFS, MAX_KNOWN_HEADS, RecoveryChange,
-    Revocation, RootRotation, RotatedBy,
+    Revocation, RootRotation, RotatedBy, certificates_in,
 };
 pub use account_log::{
     AccountDevice, AccountLog, ChainPosition, CutOffs, DeviceStatus, Effect, MAX_LOG_ENTRIES,
@@ -45,6 +46,9 @@ pub use error::IdentityError;
 pub use hpke_base::{HPKE_TAG, HpkeSealed, hpke_open, hpke_seal};
 pub use invitation::{Invitation, InvitationLink, MAX_HOST};
 pub use keys::{KexPublic, KexSecret, SigningKey, VerifyingKey};
+pub use parcel::{
+    MAX_PARCEL_HEAD, MAX_RECIPIENTS, ParcelHead, Recipient, begin_parcel, open_parcel, seal_parcel,
+};
 pub use parcel_content::{
     ContentKey, ContentOpener, ContentSealer, PARCEL_CHUNK, PARCEL_TAG, SEALED_CHUNK, padded_len,
     sealed_len,

@@ -25,7 +25,7 @@ const PAD_START: u8 = 0x80;
 
 /// The random key of one parcel's content.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
-pub struct ContentKey(pub(crate) [u8; 32]);
+pub struct ContentKey([u8; 32]);
 
 impl ContentKey {
     /// A new key, for one parcel.
@@ -33,6 +33,17 @@ impl ContentKey {
         let mut key = [0; 32];
         rng.fill_bytes(&mut key);
         Self(key)
+    }
+
+    pub(crate) fn from_slice(bytes: &[u8]) -> Result<Self, IdentityError> {
+        bytes
+            .try_into()
+            .map(Self)
+            .map_err(|_| IdentityError::NotSealedSo)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// HKDF-SHA256 (RFC 5869), info = label ‖ the parcel's clear head.

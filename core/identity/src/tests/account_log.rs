@@ -1,4 +1,4 @@
-use stunity_proto::{EntryId, Lane, SpaceId};
+use stunity_proto::{EntryId, Lane, Signer, SpaceId};
 
 use super::*;
 
@@ -360,4 +360,15 @@ fn entries_of_other_lanes_are_verified_through_the_log() {
     let own = first.write(None, &[revoke(20, vec![])]);
     log.apply(&own, None).unwrap();
     assert_eq!(log.verify(&entry), Ok(Standing::BeyondCutOff));
+}
+
+#[test]
+fn the_certificates_of_an_entry_are_found_before_it_is_believed() {
+    let (_, mut first, genesis) = begin(None);
+    let brought = |entry: &Entry| certificates_in(&entry.header().kinds, entry.body());
+    let device = |device| Signer::Device(key(device).device_id());
+    assert_eq!(brought(&genesis), [(device(20), first.certificate)]);
+    let second = by_device(22, 20);
+    let added = first.write(None, &[revoke(30, vec![]), add(second.clone())]);
+    assert_eq!(brought(&added), [(device(22), second.hash())]);
 }

@@ -13,7 +13,7 @@ mod convergence;
 mod parcels;
 mod receipts;
 mod sabotage;
-mod transplants;
+pub(crate) mod transplants;
 mod vectors;
 
 /// Bytes of hexadecimal.

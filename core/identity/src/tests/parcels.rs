@@ -103,3 +103,52 @@ proptest! {
         prop_assert_eq!(open(&key, b"head", &sealed, out), Ok(content));
     }
 }
+
+#[test]
+fn a_parcel_opens_for_its_recipients_and_tells_a_carrier_whom_it_is_for() {
+    let school = school();
+    let device = by_root(20, 6);
+    let to = [
+        Recipient::node(&school.node()),
+        Recipient::device(device.body()),
+    ];
+    let parcel = seal_parcel(&mut rng(4), school.id(), &to, b"forty essays").unwrap();
+    for (recipient, secret) in [(&to[0], kex(5)), (&to[1], kex(21))] {
+        let opened = open_parcel(school.id(), &recipient.id, &secret, &parcel);
+        assert_eq!(opened.unwrap(), b"forty essays");
+    }
+    let (head, taken) = ParcelHead::read(&parcel).unwrap().unwrap();
+    assert_eq!(head.recipients().count(), 2);
+    assert_eq!(head.parcel_len(), parcel.len() as u64);
+    for len in 0..taken {
+        assert_eq!(ParcelHead::read(&parcel[..len]), Ok(None));
+    }
+    for len in taken..parcel.len() {
+        assert!(open_parcel(school.id(), &to[0].id, &kex(5), &parcel[..len]).is_err());
+    }
+}
+
+#[test]
+fn a_parcel_needs_recipients_each_once() {
+    let seal = |to: &[Recipient]| seal_parcel(&mut rng(5), school().id(), to, b"").err();
+    let one = Recipient::node(&school().node());
+    assert!(seal(&[]).is_some());
+    assert!(seal(&[one, one]).is_some());
+    let weak = Recipient {
+        key: KexPublic([0; 32]),
+        ..one
+    };
+    assert_eq!(seal(&[weak]), Some(IdentityError::BadKey));
+}
+
+#[test]
+fn no_changed_byte_of_a_parcel_opens() {
+    let to = Recipient::node(&school().node());
+    let parcel = seal_parcel(&mut rng(6), school().id(), &[to], b"essay").unwrap();
+    for index in 0..parcel.len() {
+        let mut changed = parcel.clone();
+        changed[index] ^= 1;
+        let opened = open_parcel(school().id(), &to.id, &kex(5), &changed);
+        assert!(opened.is_err(), "byte {index}");
+    }
+}

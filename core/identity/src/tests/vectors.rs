@@ -246,13 +246,23 @@ fn parcel_contents_have_their_bytes() {
         ),
     ] {
         let content: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
-        let mut sealer = ContentSealer::new(&ContentKey(secret), b"head");
+        let mut sealer = ContentSealer::new(&ContentKey::from_slice(&secret).unwrap(), b"head");
         let mut sealed = Vec::new();
         sealer.push(&content, &mut sealed).unwrap();
         sealer.finish(&mut sealed).unwrap();
         assert_eq!(sealed.len(), sealed_bytes);
         assert_eq!(sealed.len() as u64, sealed_len(len));
         same(&sealed, expected);
+    }
+}
+
+/// Sealed by the independent implementation, HPKE written out from RFC 9180.
+#[test]
+fn a_parcel_of_another_implementation_opens() {
+    let parcel = hex(&include_str!("parcel.hex").replace('\n', ""));
+    for (id, secret) in [(key(4).node_id().0, 5), (key(20).device_id().0, 21)] {
+        let content = open_parcel(school().id(), &id, &kex(secret), &parcel).unwrap();
+        assert_eq!(content, "សៀវភៅ forty essays".as_bytes());
     }
 }
 
