@@ -122,7 +122,7 @@ impl<'a> Fold<'a> {
     fn find_revocations_from_above(&mut self, recoveries: &[Era]) -> Revocations<'a> {
         let (school, account) = (self.log.school, self.log.account);
         let mut found = Revocations::new();
-        for (id, revocation) in &self.log.by_staff {
+        for ((id, _), revocation) in &self.log.by_staff {
             found
                 .entry(revocation.device)
                 .or_default()

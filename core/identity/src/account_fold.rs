@@ -41,6 +41,11 @@ impl Checks {
             .or_insert_with(|| key.verify(labels::SIGN_ENTRY, &id.0, signature).is_ok())
     }
 
+    /// A forged signature is not remembered: there is no end of them.
+    pub(crate) fn forget(&mut self, id: EntryId, signature: Signature) {
+        self.entries.remove(&(id, signature));
+    }
+
     pub(crate) fn operation(
         &mut self,
         entry: EntryId,
@@ -88,8 +93,8 @@ pub(crate) struct Fold<'a> {
     pub state: State,
 }
 
-/// Folds the log; also returns entries whose signature is forged, to be dropped.
-pub(crate) fn fold(log: &AccountLog, checks: &mut Checks) -> (State, Vec<EntryId>) {
+/// Folds the log; also returns the signatures that are forged, to be dropped.
+pub(crate) fn fold(log: &AccountLog, checks: &mut Checks) -> (State, Vec<(EntryId, Signature)>) {
     let mut fold = Fold {
         log,
         checks,
@@ -152,7 +157,7 @@ impl<'a> Fold<'a> {
             .collect()
     }
 
-    fn verify_entries(&mut self) -> Vec<EntryId> {
+    fn verify_entries(&mut self) -> Vec<(EntryId, Signature)> {
         let carried = self.carried();
         let mut forged = Vec::new();
         for (id, entry) in &self.log.entries {
@@ -164,14 +169,17 @@ impl<'a> Fold<'a> {
                 continue;
             };
             let key = &device.keys.sign;
-            let good = entry
-                .signatures
-                .iter()
-                .any(|signature| self.checks.entry(*id, key, signature));
-            if good {
+            // All are checked: a forged copy is told from the true entry.
+            let mut signed = false;
+            for signature in &entry.signatures {
+                if self.checks.entry(*id, key, signature) {
+                    signed = true;
+                } else {
+                    forged.push((*id, *signature));
+                }
+            }
+            if signed {
                 self.signed.insert(*id, entry);
-            } else {
-                forged.push(*id);
             }
         }
         forged

@@ -142,7 +142,7 @@ pub struct AccountLog {
     pub(crate) account: AccountId,
     pub(crate) first_root: VerifyingKey,
     pub(crate) entries: BTreeMap<EntryId, LogEntry>,
-    pub(crate) by_staff: BTreeMap<EntryId, Revocation>,
+    pub(crate) by_staff: BTreeMap<(EntryId, DeviceId), Revocation>,
     checks: Checks,
     state: State,
 }
@@ -189,9 +189,15 @@ impl AccountLog {
         self.insert(entry, position)?;
         self.fold();
         match self.effect(&entry.id()) {
-            Some(effect) => Ok(effect),
-            None => Err(IdentityError::BadSignature),
+            Some(effect) if self.holds(&entry.id(), &entry.signature) => Ok(effect),
+            _ => Err(IdentityError::BadSignature),
         }
+    }
+
+    fn holds(&self, id: &EntryId, signature: &Signature) -> bool {
+        self.entries
+            .get(id)
+            .is_some_and(|entry| entry.signatures.contains(signature))
     }
 
     /// Takes many entries and folds once. Entries that [`AccountLog::apply`]
@@ -204,24 +210,21 @@ impl AccountLog {
         let mut taken = Vec::new();
         for (entry, position) in entries {
             match self.insert(entry, position) {
-                Ok(()) => taken.push(entry.id()),
+                Ok(()) => taken.push((entry.id(), entry.signature)),
                 Err(error) => refused.push((entry.id(), error)),
             }
         }
         self.fold();
-        taken.retain(|id| !self.entries.contains_key(id));
-        refused.extend(
-            taken
-                .into_iter()
-                .map(|id| (id, IdentityError::BadSignature)),
-        );
+        taken.retain(|(id, signature)| !self.holds(id, signature));
+        let forged = taken.into_iter().map(|(id, _)| id);
+        refused.extend(forged.map(|id| (id, IdentityError::BadSignature)));
         refused
     }
 
     /// Takes a revocation that two staff stated in the roster's lanes, under the
     /// entry of the second. Whether they may is judged by the caller.
     pub fn revoke_by_staff(&mut self, entry: EntryId, revocation: Revocation) {
-        self.by_staff.insert(entry, revocation);
+        self.by_staff.insert((entry, revocation.device), revocation);
         self.fold();
     }
 
@@ -294,8 +297,14 @@ impl AccountLog {
     fn fold(&mut self) {
         let mut checks = core::mem::take(&mut self.checks);
         let (state, forged) = account_fold::fold(self, &mut checks);
-        for id in forged {
-            self.entries.remove(&id);
+        for (id, signature) in forged {
+            checks.forget(id, signature);
+            if let Some(entry) = self.entries.get_mut(&id) {
+                entry.signatures.retain(|held| *held != signature);
+                if entry.signatures.is_empty() {
+                    self.entries.remove(&id);
+                }
+            }
         }
         self.checks = checks;
         self.state = state;

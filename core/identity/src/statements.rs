@@ -201,7 +201,7 @@ pub struct StaffAdmission {
     pub school: SchoolId,
     /// The account admitted.
     pub account: AccountId,
-    /// Its account root, seen in person.
+    /// The first root of its account log, seen in person.
     pub root: VerifyingKey,
     /// Its offices.
     pub roles: StaffRoles,

@@ -263,6 +263,8 @@ fn a_forged_copy_does_not_keep_the_true_entry_out() {
     let mut other = full;
     assert_eq!(other.apply(&forged, None), Err(IdentityError::BadSignature));
     assert_eq!(other.apply(&added, None), Ok(Effect::Counts));
+    assert_eq!(other.apply(&forged, None), Err(IdentityError::BadSignature));
+    assert_eq!(other.effect(&added.id()), Some(Effect::Counts));
 }
 
 #[test]
