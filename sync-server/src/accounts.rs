@@ -1,0 +1,243 @@
+//! Joining and first sign-in over HTTP. After that a device proves itself by
+//! its key in every session; no password adds a device.
+use argon2::Argon2;
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use rand_core::OsRng;
+use serde::{Deserialize, Serialize};
+use sqlx::Row;
+use stunity_identity::{Invitation, StaffRoles};
+use stunity_proto::pack::{Explicit, decode_pack};
+use stunity_proto::{AccountId, Entry};
+
+use crate::error::ServerError;
+use crate::log::{Join, Log, Proof};
+use crate::run::App;
+
+/// How long an invitation holds: a fortnight.
+const INVITATION_MS: u64 = 14 * 24 * 3_600_000;
+/// A first entry with its certificate, in hexadecimal.
+const MAX_REQUEST: usize = 16 * 1024;
+
+/// The routes of this file.
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/api/school", get(school))
+        .route("/api/devices/join", post(join))
+        .route("/api/devices/sign-in", post(sign_in))
+        .layer(DefaultBodyLimit::max(MAX_REQUEST))
+}
+
+/// What a client pins and checks the relay by, in hexadecimal.
+#[derive(Serialize)]
+struct SchoolAnswer {
+    school: String,
+    anchor: String,
+    node_chain: String,
+    relay_ms: u64,
+}
+
+async fn school(State(app): State<App>) -> Json<SchoolAnswer> {
+    let keys = app.log.keys();
+    Json(SchoolAnswer {
+        school: keys.school().to_string(),
+        anchor: to_hex(&keys.anchor.encode()),
+        node_chain: to_hex(&keys.chain.encode()),
+        relay_ms: crate::log::system_clock(),
+    })
+}
+
+#[derive(Deserialize)]
+struct JoinRequest {
+    /// The invitation's 16 bytes, hexadecimal.
+    code: String,
+    /// An explicit pack with the first entry of the account's log, hexadecimal.
+    pack: String,
+}
+
+#[derive(Deserialize)]
+struct SignInRequest {
+    login: String,
+    password: String,
+    /// As in a join; left out to learn the account's id first.
+    pack: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Joined {
+    account: String,
+}
+
+fn first_entry(app: &App, pack: &str) -> Result<Entry, ServerError> {
+    let refused = ServerError::Refused("pack.malformed");
+    let Some(bytes) = from_hex(pack) else {
+        return Err(refused);
+    };
+    let items = decode_pack(&bytes, &Explicit(app.log.keys().school()));
+    match items.ok().and_then(|items| <[_; 1]>::try_from(items).ok()) {
+        Some([item]) => Ok(item.entry),
+        None => Err(refused),
+    }
+}
+
+async fn join(
+    State(app): State<App>,
+    Json(request): Json<JoinRequest>,
+) -> Result<Json<Joined>, ServerError> {
+    let genesis = first_entry(&app, &request.pack)?;
+    let code = from_hex(&request.code)
+        .and_then(|code| <[u8; 16]>::try_from(code).ok())
+        .ok_or(ServerError::Refused("invitation.malformed"))?;
+    let account = genesis.header().author;
+    app.log
+        .join(Join {
+            proof: Proof::Code(code),
+            genesis,
+        })
+        .await?;
+    Ok(Json(Joined {
+        account: account.to_string(),
+    }))
+}
+
+async fn sign_in(
+    State(app): State<App>,
+    Json(request): Json<SignInRequest>,
+) -> Result<Json<Joined>, ServerError> {
+    let account = app
+        .log
+        .check_password(&request.login, request.password)
+        .await?;
+    if let Some(pack) = request.pack {
+        let genesis = first_entry(&app, &pack)?;
+        let proof = Proof::Login(request.login, account);
+        app.log.join(Join { proof, genesis }).await?;
+    }
+    Ok(Json(Joined {
+        account: account.to_string(),
+    }))
+}
+
+impl Log {
+    /// Makes an invitation; answers its code. Offices 0 invite a pupil or parent;
+    /// `account` names the one account that it is for.
+    ///
+    /// # Errors
+    /// A database that fails.
+    pub async fn invite(
+        &self,
+        offices: StaffRoles,
+        account: Option<AccountId>,
+    ) -> Result<[u8; 16], ServerError> {
+        let code = Invitation::generate_code(&mut OsRng);
+        let expires = crate::log::system_clock() + INVITATION_MS;
+        sqlx::query("INSERT INTO invitation VALUES (?, ?, ?, ?, NULL)")
+            .bind(&Invitation::hash_code(&code).0[..])
+            .bind(i64::from(offices.bits()))
+            .bind(account.map(|account| account.0.to_vec()))
+            .bind(expires as i64)
+            .execute(self.pool())
+            .await?;
+        Ok(code)
+    }
+
+    /// Sets a login with its password for an account.
+    ///
+    /// # Errors
+    /// `login.malformed`, `password.short`, `login.taken`.
+    pub async fn set_login(
+        &self,
+        login: &str,
+        password: &str,
+        account: AccountId,
+    ) -> Result<(), ServerError> {
+        if login.is_empty() || login.len() > 64 {
+            return Err(ServerError::Refused("login.malformed"));
+        }
+        if password.chars().count() < 6 || password.len() > 1024 {
+            return Err(ServerError::Refused("password.short"));
+        }
+        let password = password.to_owned();
+        let hash = tokio::task::spawn_blocking(move || {
+            Argon2::default()
+                .hash_password(password.as_bytes(), &SaltString::generate(&mut OsRng))
+                .map(|hash| hash.to_string())
+        })
+        .await
+        .map_err(|_| ServerError::Stopping)?
+        .map_err(|_| ServerError::Refused("password.short"))?;
+        let done = sqlx::query(
+            "INSERT INTO login VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE \
+             SET password = excluded.password WHERE account = excluded.account",
+        )
+        .bind(login)
+        .bind(&account.0[..])
+        .bind(hash)
+        .execute(self.pool())
+        .await?;
+        if done.rows_affected() == 0 {
+            return Err(ServerError::Refused("login.taken"));
+        }
+        Ok(())
+    }
+
+    /// The account of a login, if the password is right. An unknown login takes
+    /// as long as a wrong password.
+    async fn check_password(
+        &self,
+        login: &str,
+        password: String,
+    ) -> Result<AccountId, ServerError> {
+        /// Argon2id of nothing that anybody types.
+        const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c3R1bml0eS1ub2JvZHk$3WzwiMpVLsCzwJ0n0JxQ5dH0bVQjgTZfVnbJfmsnUYk";
+        let row = sqlx::query("SELECT account, password FROM login WHERE name = ?")
+            .bind(login)
+            .fetch_optional(self.pool())
+            .await?;
+        let (account, hash) = match &row {
+            Some(row) => (
+                Some(AccountId::try_from(row.get::<&[u8], _>(0))?),
+                row.get::<String, _>(1),
+            ),
+            None => (None, NOBODY.to_owned()),
+        };
+        let right = tokio::task::spawn_blocking(move || {
+            PasswordHash::new(&hash).is_ok_and(|hash| {
+                Argon2::default()
+                    .verify_password(password.as_bytes(), &hash)
+                    .is_ok()
+            })
+        })
+        .await
+        .map_err(|_| ServerError::Stopping)?;
+        match account {
+            Some(account) if right => Ok(account),
+            _ => Err(ServerError::Refused("login.wrong")),
+        }
+    }
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads hexadecimal; none if it is not.
+#[must_use]
+pub fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes();
+    if !digits.len().is_multiple_of(2) {
+        return None;
+    }
+    digits
+        .chunks_exact(2)
+        .map(|pair| {
+            let high = (pair[0] as char).to_digit(16)?;
+            let low = (pair[1] as char).to_digit(16)?;
+            Some((high * 16 + low) as u8)
+        })
+        .collect()
+}

@@ -1,0 +1,224 @@
+//! The keys beside the relay. By default the school root lies here too, so that
+//! one command makes a working school; `doctor` says so and `move-root` takes it
+//! out.
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use rand_core::OsRng;
+use stunity_identity::{
+    Certificate, KexSecret, Node, NodeChain, Operator, SchoolAnchor, SigningKey, StaffAdmission,
+    StaffRoles, root_commitment,
+};
+use stunity_proto::{AccountId, SchoolId};
+
+use crate::error::ServerError;
+
+/// Thirteen months: an operator certificate outlives a school year.
+const OPERATOR_MS: u64 = 395 * 24 * 3_600_000;
+
+/// The keys of a school, as far as this relay holds them.
+pub struct SchoolKeys {
+    folder: PathBuf,
+    /// What clients pin.
+    pub anchor: SchoolAnchor,
+    /// Signs receipts and vouched entries.
+    pub node: SigningKey,
+    /// Opens parcels to the relay.
+    pub parcel: KexSecret,
+    /// Certificates from the root to the node.
+    pub chain: NodeChain,
+}
+
+fn save(path: &Path, bytes: &[u8]) -> Result<(), ServerError> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    Ok(())
+}
+
+fn load_seed(path: &Path) -> Result<[u8; 32], ServerError> {
+    let bytes = fs::read(path)?;
+    bytes
+        .try_into()
+        .map_err(|_| ServerError::Keys(format!("{} is not a key", path.display())))
+}
+
+fn load<T>(
+    path: &Path,
+    decode: impl Fn(&[u8]) -> Result<T, stunity_identity::IdentityError>,
+) -> Result<T, ServerError> {
+    decode(&fs::read(path)?)
+        .map_err(|_| ServerError::Keys(format!("{} is damaged", path.display())))
+}
+
+impl SchoolKeys {
+    /// Opens the keys in `folder`, or makes a new school there.
+    ///
+    /// # Errors
+    /// Files that cannot be read or written, or are damaged.
+    pub fn open(folder: &Path, now_ms: u64) -> Result<Self, ServerError> {
+        fs::create_dir_all(folder)?;
+        if !folder.join("anchor").exists() {
+            Self::create(folder, now_ms)?;
+        }
+        let anchor = load(&folder.join("anchor"), SchoolAnchor::decode)?;
+        let chain = load(&folder.join("node.chain"), NodeChain::decode)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            anchor,
+            node: SigningKey::from_seed(&load_seed(&folder.join("node.key"))?),
+            parcel: KexSecret::from_seed(&load_seed(&folder.join("parcel.key"))?),
+            chain,
+        })
+    }
+
+    /// The anchor is written last: a folder with it is complete.
+    fn create(folder: &Path, now_ms: u64) -> Result<(), ServerError> {
+        for leftover in [
+            "root.key",
+            "next-root.key",
+            "operator.key",
+            "node.key",
+            "parcel.key",
+            "node.chain",
+        ] {
+            let _ = fs::remove_file(folder.join(leftover));
+        }
+        let root = SigningKey::generate(&mut OsRng);
+        let next = SigningKey::generate(&mut OsRng);
+        let operator = SigningKey::generate(&mut OsRng);
+        let node = SigningKey::generate(&mut OsRng);
+        let parcel = KexSecret::generate(&mut OsRng);
+        let anchor =
+            SchoolAnchor::genesis(root.verifying_key(), root_commitment(&next.verifying_key()));
+        let period = (
+            now_ms.saturating_sub(3_600_000),
+            now_ms + OPERATOR_MS - 3_600_000,
+        );
+        let operator_certificate = Certificate::sign(
+            Operator {
+                school: anchor.school,
+                key: operator.verifying_key(),
+                not_before: period.0,
+                not_after: period.1,
+                serial: 1,
+            },
+            &root,
+        );
+        let node_certificate = Certificate::sign(
+            Node {
+                school: anchor.school,
+                key: node.verifying_key(),
+                parcel: parcel.public(),
+                operator: operator_certificate.hash(),
+                not_before: period.0,
+                not_after: period.1,
+                serial: 1,
+            },
+            &operator,
+        );
+        let chain = NodeChain {
+            operator: operator_certificate,
+            node: node_certificate,
+        };
+        save(&folder.join("root.key"), &*root.to_bytes_secret())?;
+        save(&folder.join("next-root.key"), &*next.to_bytes_secret())?;
+        save(&folder.join("operator.key"), &*operator.to_bytes_secret())?;
+        save(&folder.join("node.key"), &*node.to_bytes_secret())?;
+        save(&folder.join("parcel.key"), &*parcel.to_bytes_secret())?;
+        save(&folder.join("node.chain"), &chain.encode())?;
+        save(&folder.join("anchor"), &anchor.encode())
+    }
+
+    /// The school.
+    #[must_use]
+    pub fn school(&self) -> SchoolId {
+        self.anchor.school
+    }
+
+    /// Whether the school root lies beside the relay.
+    #[must_use]
+    pub fn has_root(&self) -> bool {
+        self.folder.join("root.key").exists()
+    }
+
+    /// Moves the root keys to another folder; the relay can then admit no staff.
+    ///
+    /// # Errors
+    /// Files that cannot be moved; nothing is removed before it is copied.
+    pub fn move_root(&self, to: &Path) -> Result<(), ServerError> {
+        fs::create_dir_all(to)?;
+        for name in ["root.key", "next-root.key"] {
+            save(&to.join(name), &fs::read(self.folder.join(name))?)?;
+        }
+        for name in ["root.key", "next-root.key"] {
+            fs::remove_file(self.folder.join(name))?;
+        }
+        Ok(())
+    }
+
+    /// Admits an account to the staff by the root beside the relay.
+    ///
+    /// # Errors
+    /// `root.absent` if the root was moved out.
+    pub fn admit(
+        &self,
+        account: AccountId,
+        root: stunity_identity::VerifyingKey,
+        roles: StaffRoles,
+        now_ms: u64,
+    ) -> Result<Certificate<StaffAdmission>, ServerError> {
+        if !self.has_root() {
+            return Err(ServerError::Refused("root.absent"));
+        }
+        let key = SigningKey::from_seed(&load_seed(&self.folder.join("root.key"))?);
+        Ok(Certificate::sign(
+            StaffAdmission {
+                school: self.school(),
+                account,
+                root,
+                roles,
+                serial: now_ms,
+                date: now_ms,
+            },
+            &key,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_school_opens_again_as_it_was_made_and_its_root_can_leave() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = SchoolKeys::open(folder.path(), 1_000_000_000).unwrap();
+        let again = SchoolKeys::open(folder.path(), 2_000_000_000).unwrap();
+        assert_eq!(first.anchor, again.anchor);
+        assert!(
+            again
+                .anchor
+                .verify_node(&again.chain, 1_000_000_000)
+                .is_ok()
+        );
+        let away = folder.path().join("safe");
+        assert!(again.has_root());
+        again.move_root(&away).unwrap();
+        assert!(!again.has_root() && away.join("root.key").exists());
+        let anyone = SigningKey::generate(&mut OsRng).verifying_key();
+        assert!(
+            again
+                .admit(AccountId([1; 16]), anyone, StaffRoles::TEACHER, 1)
+                .is_err()
+        );
+    }
+}

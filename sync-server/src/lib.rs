@@ -1,0 +1,18 @@
+//! The relay of a school.
+//!
+//! - [`keys`]: school root, operator and node keys on disk;
+//! - [`log`]: the log in its database, its one writer, what sessions read;
+//! - [`socket`]: the WebSocket driver of `stunity_sync::relay::Session`;
+//! - [`accounts`]: joining and first sign-in over HTTP;
+//! - [`pages`]: health, metrics, the school's anchor, the status page.
+
+pub mod accounts;
+pub mod error;
+pub mod keys;
+pub mod log;
+pub mod pages;
+pub mod run;
+pub mod socket;
+
+pub use log::Log;
+pub use run::{App, router, serve};

@@ -1,0 +1,203 @@
+//! Who may do what, as the writer knows it: account logs, staff, memberships.
+//! Loaded when asked for and kept; dropped as a whole after a failed commit.
+use std::collections::BTreeMap;
+
+use sqlx::{Row, SqliteConnection};
+use stunity_identity::{AccountLog, Position, VerifyingKey};
+use stunity_model::events::{CourseGenesis, Event};
+use stunity_model::{Membership, judge::facts};
+use stunity_proto::{AccountId, Body, Entry, Kind, Lane, SchoolId, Signature, SpaceId};
+
+use crate::error::ServerError;
+
+/// Accounts kept in memory; a school's teachers and the pupils of a busy hour.
+const MAX_ACCOUNTS: usize = 4096;
+
+/// A course as judging needs it.
+#[derive(Debug)]
+pub(crate) struct Course {
+    pub genesis: CourseGenesis,
+    pub membership: Membership,
+}
+
+/// An account's standing in the school.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    pub root: VerifyingKey,
+    pub staff_roles: u8,
+    pub staff_serial: u64,
+    pub in_person: bool,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Authority {
+    accounts: BTreeMap<AccountId, Option<Standing>>,
+    logs: BTreeMap<AccountId, AccountLog>,
+    courses: BTreeMap<SpaceId, Option<Course>>,
+}
+
+/// Reads an entry from its columns.
+pub(crate) fn entry(header: Vec<u8>, signature: &[u8], body: &[u8]) -> Result<Entry, ServerError> {
+    Ok(Entry::from_parts(
+        header,
+        Signature::try_from(signature)?,
+        Body::decode(body)?,
+    )?)
+}
+
+impl Authority {
+    /// Forgets everything: the database is the truth.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Keeps memory bounded between batches.
+    pub fn trim(&mut self) {
+        if self.logs.len() > MAX_ACCOUNTS {
+            self.logs.clear();
+            self.accounts.clear();
+        }
+    }
+
+    pub async fn load_account(
+        &mut self,
+        db: &mut SqliteConnection,
+        account: AccountId,
+    ) -> Result<(), ServerError> {
+        if self.accounts.contains_key(&account) {
+            return Ok(());
+        }
+        let row = sqlx::query(
+            "SELECT root, staff_roles, staff_serial, in_person FROM account WHERE id = ?",
+        )
+        .bind(&account.0[..])
+        .fetch_optional(db)
+        .await?;
+        let standing = match row {
+            None => None,
+            Some(row) => {
+                let root: &[u8] = row.get(0);
+                let key = root
+                    .try_into()
+                    .ok()
+                    .and_then(|bytes: [u8; 32]| VerifyingKey::from_bytes(&bytes).ok())
+                    .ok_or(ServerError::Keys("root of an account".into()))?;
+                Some(Standing {
+                    root: key,
+                    staff_roles: row.get::<i64, _>(1) as u8,
+                    staff_serial: row.get::<i64, _>(2) as u64,
+                    in_person: row.get(3),
+                })
+            }
+        };
+        self.accounts.insert(account, standing);
+        Ok(())
+    }
+
+    pub fn account(&self, account: AccountId) -> Option<&Standing> {
+        self.accounts.get(&account)?.as_ref()
+    }
+
+    pub fn set_account(&mut self, account: AccountId, standing: Standing) {
+        self.accounts.insert(account, Some(standing));
+    }
+
+    pub async fn load_log(
+        &mut self,
+        db: &mut SqliteConnection,
+        school: SchoolId,
+        account: AccountId,
+    ) -> Result<(), ServerError> {
+        self.load_account(db, account).await?;
+        let Some(standing) = self.account(account).copied() else {
+            return Ok(());
+        };
+        if self.logs.contains_key(&account) {
+            return Ok(());
+        }
+        let rows = sqlx::query(
+            "SELECT e.header, e.signature, e.body, n.sequence FROM numbering n \
+             JOIN entry e ON e.n = n.entry WHERE n.space = ? AND n.lane = ? ORDER BY n.sequence",
+        )
+        .bind(&account.0[..])
+        .bind(Lane::Keys.to_key())
+        .fetch_all(db)
+        .await?;
+        let mut entries = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let place = Position {
+                epoch: 1,
+                sequence: row.get::<i64, _>(3) as u64,
+            };
+            entries.push((entry(row.get(0), row.get(1), row.get(2))?, place));
+        }
+        let mut log = AccountLog::new(school, account, standing.root);
+        log.extend(entries.iter().map(|(entry, place)| (entry, Some(*place))));
+        self.logs.insert(account, log);
+        Ok(())
+    }
+
+    pub fn log_mut(&mut self, account: AccountId) -> Option<&mut AccountLog> {
+        self.logs.get_mut(&account)
+    }
+
+    pub async fn load_course(
+        &mut self,
+        db: &mut SqliteConnection,
+        space: SpaceId,
+    ) -> Result<(), ServerError> {
+        if self.courses.contains_key(&space) {
+            return Ok(());
+        }
+        let rows = sqlx::query(
+            "SELECT e.header, e.signature, e.body FROM entry e WHERE e.n IN \
+             (SELECT entry FROM p_member WHERE space = ?1 UNION SELECT entry FROM p_course WHERE space = ?1)",
+        )
+        .bind(&space.0[..])
+        .fetch_all(db)
+        .await?;
+        let mut course = None;
+        let mut entries = Vec::with_capacity(rows.len());
+        for row in &rows {
+            entries.push(entry(row.get(0), row.get(1), row.get(2))?);
+        }
+        for entry in &entries {
+            for (kind, op) in entry.ops() {
+                if let (Kind::Event(CourseGenesis::CODE), Some(op)) = (kind, op)
+                    && let Ok(Event::CourseGenesis(genesis)) = Event::decode(op)
+                {
+                    course = Some(Course {
+                        genesis,
+                        membership: Membership::default(),
+                    });
+                }
+            }
+        }
+        if let Some(course) = &mut course {
+            for fact in entries.iter().flat_map(facts) {
+                course.membership.insert(fact);
+            }
+        }
+        self.courses.insert(space, course);
+        Ok(())
+    }
+
+    pub fn course(&self, space: SpaceId) -> Option<&Course> {
+        self.courses.get(&space)?.as_ref()
+    }
+
+    pub fn course_mut(&mut self, space: SpaceId) -> Option<&mut Course> {
+        self.courses.get_mut(&space)?.as_mut()
+    }
+
+    pub fn begin_course(&mut self, space: SpaceId, genesis: CourseGenesis) {
+        let membership = Membership::default();
+        self.courses.insert(
+            space,
+            Some(Course {
+                genesis,
+                membership,
+            }),
+        );
+    }
+}

@@ -1,0 +1,215 @@
+//! Who is connected to what. Batches are encoded once for each target that
+//! somebody reads live; a subscriber that does not keep up loses messages and
+//! reads the gap from the log.
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use stunity_proto::{AccountId, DeviceId, Lane, SpaceId};
+use stunity_sync::Target;
+use stunity_sync::relay::LiveBatch;
+use tokio::sync::mpsc;
+
+/// What a session hears.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// New entries.
+    Batch(Arc<LiveBatch>),
+    /// What the account may read has changed.
+    Rights,
+    /// Presence or typing of another device.
+    Ephemeral(SpaceId, Lane, Arc<[u8]>),
+    /// The device opened another session: this one ends.
+    Replaced,
+}
+
+/// Messages that a slow session may leave waiting.
+pub const BACKLOG: usize = 64;
+
+#[derive(Debug)]
+struct Session {
+    account: AccountId,
+    device: DeviceId,
+    messages: mpsc::Sender<Message>,
+    targets: BTreeSet<Target>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next: u64,
+    sessions: BTreeMap<u64, Session>,
+    readers: BTreeMap<Target, BTreeSet<u64>>,
+    devices: BTreeMap<DeviceId, u64>,
+    accounts: BTreeMap<AccountId, BTreeSet<u64>>,
+}
+
+/// The registry of live sessions of this process.
+#[derive(Debug, Default)]
+pub struct Bus {
+    state: Mutex<State>,
+}
+
+/// A session's place in the registry; leaving it is automatic.
+#[derive(Debug)]
+pub struct Subscriber {
+    log: super::Log,
+    id: u64,
+}
+
+impl std::fmt::Debug for super::Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Log")
+    }
+}
+
+impl Bus {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic while the lock was held leaves a registry that is still
+        // consistent enough: its maps are updated one by one.
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Whether anybody reads a target live.
+    #[must_use]
+    pub fn has_readers(&self, target: &Target) -> bool {
+        self.state().readers.contains_key(target)
+    }
+
+    /// Sessions that are open now.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.state().sessions.len()
+    }
+
+    /// Devices that are connected now.
+    #[must_use]
+    pub fn devices(&self) -> BTreeSet<DeviceId> {
+        self.state().devices.keys().copied().collect()
+    }
+
+    /// Gives a batch to all who read its target.
+    pub fn publish(&self, batch: LiveBatch) {
+        let batch = Arc::new(batch);
+        let state = self.state();
+        for id in state.readers.get(&batch.target).into_iter().flatten() {
+            if let Some(session) = state.sessions.get(id) {
+                let _ = session.messages.try_send(Message::Batch(batch.clone()));
+            }
+        }
+    }
+
+    /// Tells the sessions of an account that its rights have changed.
+    pub fn rights_changed(&self, account: AccountId) {
+        let state = self.state();
+        for id in state.accounts.get(&account).into_iter().flatten() {
+            if let Some(session) = state.sessions.get(id) {
+                let _ = session.messages.try_send(Message::Rights);
+            }
+        }
+    }
+
+    /// Gives presence to the other readers of a lane.
+    pub fn ephemeral(&self, from: u64, space: SpaceId, lane: Lane, bytes: &[u8]) {
+        let bytes: Arc<[u8]> = bytes.into();
+        let state = self.state();
+        for lane_of in [None, Some(lane)] {
+            let target = Target {
+                space,
+                lane: lane_of,
+            };
+            for id in state.readers.get(&target).into_iter().flatten() {
+                if let (true, Some(session)) = (*id != from, state.sessions.get(id)) {
+                    let message = Message::Ephemeral(space, lane, bytes.clone());
+                    let _ = session.messages.try_send(message);
+                }
+            }
+        }
+    }
+}
+
+impl Subscriber {
+    /// Registers a session; an older one of the same device is told to end.
+    #[must_use]
+    pub fn new(
+        log: super::Log,
+        account: AccountId,
+        device: DeviceId,
+        messages: mpsc::Sender<Message>,
+    ) -> Self {
+        let mut state = log.bus().state();
+        let id = state.next;
+        state.next += 1;
+        if let Some(old) = state.devices.insert(device, id)
+            && let Some(session) = state.sessions.get(&old)
+        {
+            let _ = session.messages.try_send(Message::Replaced);
+        }
+        state.accounts.entry(account).or_default().insert(id);
+        state.sessions.insert(
+            id,
+            Session {
+                account,
+                device,
+                messages,
+                targets: BTreeSet::new(),
+            },
+        );
+        drop(state);
+        Self { log, id }
+    }
+
+    /// The session's number.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Replaces what the session reads live.
+    pub fn subscribe(&self, targets: Vec<Target>) {
+        let mut guard = self.log.bus().state();
+        let state = &mut *guard;
+        let Some(session) = state.sessions.get_mut(&self.id) else {
+            return;
+        };
+        let wanted: BTreeSet<Target> = targets.into_iter().collect();
+        let old = std::mem::replace(&mut session.targets, wanted.clone());
+        for target in old.difference(&wanted) {
+            remove_reader(&mut state.readers, target, self.id);
+        }
+        for target in wanted.difference(&old) {
+            state.readers.entry(*target).or_default().insert(self.id);
+        }
+    }
+}
+
+fn remove_reader(readers: &mut BTreeMap<Target, BTreeSet<u64>>, target: &Target, id: u64) {
+    if let Some(ids) = readers.get_mut(target) {
+        ids.remove(&id);
+        if ids.is_empty() {
+            readers.remove(target);
+        }
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        let mut guard = self.log.bus().state();
+        let state = &mut *guard;
+        let Some(session) = state.sessions.remove(&self.id) else {
+            return;
+        };
+        for target in &session.targets {
+            remove_reader(&mut state.readers, target, self.id);
+        }
+        if state.devices.get(&session.device) == Some(&self.id) {
+            state.devices.remove(&session.device);
+        }
+        if let Some(ids) = state.accounts.get_mut(&session.account) {
+            ids.remove(&self.id);
+            if ids.is_empty() {
+                state.accounts.remove(&session.account);
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What the judge looks up, gathered before an entry is judged.
+use stunity_identity::{Certificate, SchoolAnchor, StaffAdmission, StaffRoles, Standing};
+use stunity_model::events::CourseGenesis;
+use stunity_model::{JudgeView, Membership};
+use stunity_proto::pack::{ChainEntry, ChainKey};
+use stunity_proto::{AccountId, ActorId, Entry, EntryId, SchoolId, SpaceId};
+
+use super::authority::Authority;
+
+pub(crate) struct View<'a> {
+    pub anchor: &'a SchoolAnchor,
+    pub authority: &'a Authority,
+    pub chain_head: Option<(u64, ChainEntry)>,
+    /// The entry at the judged entry's own place, if one is stored.
+    pub at_place: Option<EntryId>,
+    pub standing: Standing,
+}
+
+impl View<'_> {
+    fn staff(&self, account: AccountId, offices: StaffRoles) -> bool {
+        self.authority
+            .account(account)
+            .is_some_and(|standing| standing.staff_roles & offices.bits() != 0)
+    }
+}
+
+impl JudgeView for View<'_> {
+    fn school(&self) -> SchoolId {
+        self.anchor.school
+    }
+    fn chain_head(&self, _: &ChainKey) -> Option<(u64, ChainEntry)> {
+        self.chain_head.clone()
+    }
+    fn chain_entry(&self, _: &ChainKey, _: u64) -> Option<EntryId> {
+        self.at_place
+    }
+    fn membership(&self, space: SpaceId) -> Option<&Membership> {
+        self.authority
+            .course(space)
+            .map(|course| &course.membership)
+    }
+    fn genesis(&self, space: SpaceId) -> Option<&CourseGenesis> {
+        self.authority.course(space).map(|course| &course.genesis)
+    }
+    fn teaches_at_school(&self, account: AccountId) -> bool {
+        self.staff(account, StaffRoles::TEACHER.and(StaffRoles::ADMIN))
+    }
+    fn registers(&self, account: AccountId) -> bool {
+        self.staff(account, StaffRoles::REGISTRAR.and(StaffRoles::ADMIN))
+    }
+    fn is_root_signed(&self, certificate: &[u8]) -> bool {
+        Certificate::<StaffAdmission>::decode(certificate)
+            .is_ok_and(|admission| self.anchor.verify_staff(&admission).is_ok())
+    }
+    fn change_actor(&self, change: &[u8]) -> Option<ActorId> {
+        stunity_documents::change_actor(change)
+    }
+    fn is_cut_off(&self, _: &Entry) -> bool {
+        self.standing == Standing::BeyondCutOff
+    }
+}

@@ -1,0 +1,208 @@
+//! The school's log.
+//!
+//! One writer task appends: it verifies, judges, numbers and projects what waits
+//! in its queue within one transaction, so that many devices share one sync to
+//! disk, and answers after the commit. Readers use a pool of their own.
+
+mod authority;
+mod backup;
+mod bus;
+mod judging;
+mod read;
+mod schema;
+mod write;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use stunity_proto::{AccountId, DeviceId, Entry};
+use stunity_sync::replica::Outcome;
+use tokio::sync::{mpsc, oneshot};
+
+pub use backup::restore;
+pub use bus::{BACKLOG, Bus, Message, Subscriber};
+
+use crate::error::ServerError;
+use crate::keys::SchoolKeys;
+
+/// Appends that wait for the writer: beyond that, uploads wait in their sockets.
+const QUEUE: usize = 1024;
+
+/// A request to the writer.
+pub(crate) enum Request {
+    /// Entries of a device.
+    Append {
+        from: Option<DeviceId>,
+        entries: Vec<Entry>,
+        answer: oneshot::Sender<Result<Vec<Outcome>, ServerError>>,
+    },
+    /// An account joins: its root is bound, then its first entries are stored.
+    Join {
+        join: Box<Join>,
+        answer: oneshot::Sender<Result<(), ServerError>>,
+    },
+}
+
+/// How an account gets its first root.
+#[derive(Debug)]
+pub struct Join {
+    /// Proves the right to join.
+    pub proof: Proof,
+    /// The first entry of the account's log.
+    pub genesis: Entry,
+}
+
+/// What lets an account join.
+#[derive(Debug)]
+pub enum Proof {
+    /// An invitation's code.
+    Code([u8; 16]),
+    /// A login whose password was verified, with the account that it names.
+    Login(String, AccountId),
+}
+
+struct Inner {
+    keys: SchoolKeys,
+    readers: SqlitePool,
+    requests: mpsc::Sender<Request>,
+    bus: Bus,
+    epoch: u64,
+    clock: fn() -> u64,
+}
+
+/// The log; cheap to clone.
+#[derive(Clone)]
+pub struct Log {
+    inner: Arc<Inner>,
+}
+
+/// The relay's clock, milliseconds since 1970.
+#[must_use]
+pub fn system_clock() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |d| d.as_millis() as u64)
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(10))
+        .statement_cache_capacity(256)
+        .foreign_keys(false)
+        .pragma("secure_delete", "ON")
+        .pragma("temp_store", "MEMORY")
+}
+
+impl Log {
+    /// Opens the log in `folder`, making the school's keys and the database where
+    /// they are missing.
+    ///
+    /// # Errors
+    /// Keys or a database that cannot be opened.
+    pub async fn open(folder: &Path) -> Result<Self, ServerError> {
+        Self::open_with_clock(folder, system_clock).await
+    }
+
+    /// As [`Log::open`], with another clock: tests and the simulator.
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub async fn open_with_clock(folder: &Path, clock: fn() -> u64) -> Result<Self, ServerError> {
+        let keys = SchoolKeys::open(&folder.join("keys"), clock())?;
+        let path = folder.join("relay.db");
+        let mut writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options(&path))
+            .await?
+            .acquire()
+            .await?
+            .detach();
+        schema::migrate(&mut writer).await?;
+        let epoch = schema::epoch(&mut writer).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(4)
+            .min_connections(0)
+            .connect_lazy_with(options(&path));
+        let (requests, queue) = mpsc::channel(QUEUE);
+        let log = Self {
+            inner: Arc::new(Inner {
+                keys,
+                readers,
+                requests,
+                bus: Bus::default(),
+                epoch,
+                clock,
+            }),
+        };
+        // The writer holds the log weakly: it ends when the last handle goes.
+        tokio::spawn(write::run(Arc::downgrade(&log.inner), writer, queue));
+        Ok(log)
+    }
+
+    /// The school's keys.
+    #[must_use]
+    pub fn keys(&self) -> &SchoolKeys {
+        &self.inner.keys
+    }
+
+    /// Who is connected to what.
+    #[must_use]
+    pub fn bus(&self) -> &Bus {
+        &self.inner.bus
+    }
+
+    /// The pool of readers.
+    #[must_use]
+    pub fn pool(&self) -> &SqlitePool {
+        &self.inner.readers
+    }
+
+    /// Stores entries in order, see [`stunity_sync::RelayStore::append`]. Without
+    /// a device they come from the relay itself or from a parcel.
+    ///
+    /// # Errors
+    /// A database that fails: then nothing of the batch was stored.
+    pub async fn append_entries(
+        &self,
+        from: Option<DeviceId>,
+        entries: Vec<Entry>,
+    ) -> Result<Vec<Outcome>, ServerError> {
+        let (answer, wait) = oneshot::channel();
+        let request = Request::Append {
+            from,
+            entries,
+            answer,
+        };
+        self.ask(request, wait).await
+    }
+
+    /// Binds an account's first root and stores the first entry of its log.
+    ///
+    /// # Errors
+    /// A stable code why not, or a database that fails.
+    pub async fn join(&self, join: Join) -> Result<(), ServerError> {
+        let (answer, wait) = oneshot::channel();
+        let join = Box::new(join);
+        self.ask(Request::Join { join, answer }, wait).await
+    }
+
+    async fn ask<T>(
+        &self,
+        request: Request,
+        wait: oneshot::Receiver<Result<T, ServerError>>,
+    ) -> Result<T, ServerError> {
+        self.inner
+            .requests
+            .send(request)
+            .await
+            .map_err(|_| ServerError::Stopping)?;
+        wait.await.map_err(|_| ServerError::Stopping)?
+    }
+}

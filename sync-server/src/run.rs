@@ -1,0 +1,82 @@
+//! The running relay.
+use std::future::Future;
+
+use axum::Router;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::error::ServerError;
+use crate::{Log, accounts, pages, socket};
+
+/// What every handler shares.
+#[derive(Clone)]
+pub struct App {
+    /// The log.
+    pub log: Log,
+    /// The host as clients address it; they sign it in flight one.
+    pub host: String,
+    /// Changes when the relay stops.
+    pub shutdown: watch::Receiver<bool>,
+}
+
+/// All routes.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/sync", get(socket::sync))
+        .merge(accounts::router())
+        .merge(pages::router())
+        .with_state(app)
+}
+
+/// Serves until `stop` completes; open sessions are told and given their time.
+///
+/// # Errors
+/// A listener that fails.
+pub async fn serve(
+    listener: TcpListener,
+    log: Log,
+    host: String,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServerError> {
+    let (stopping, shutdown) = watch::channel(false);
+    let app = App {
+        log,
+        host,
+        shutdown,
+    };
+    axum::serve(listener, router(app))
+        .with_graceful_shutdown(async move {
+            stop.await;
+            let _ = stopping.send(true);
+        })
+        .await?;
+    Ok(())
+}
+
+/// Checks keys and database and says what it finds.
+///
+/// # Errors
+/// What it cannot open, or `database.damaged`.
+pub async fn doctor(folder: &std::path::Path) -> Result<(), ServerError> {
+    let log = Log::open(folder).await?;
+    let keys = log.keys();
+    println!("school {}", keys.school());
+    if keys.has_root() {
+        println!("the school root lies beside the relay: move it out with `school move-root`");
+    }
+    let now = crate::log::system_clock();
+    match keys.anchor.verify_node(&keys.chain, now) {
+        Ok(_) => println!("the node's certificate is valid"),
+        Err(error) => println!("the node's certificate: {error}"),
+    }
+    let check: String = sqlx::query_scalar("PRAGMA integrity_check")
+        .fetch_one(log.pool())
+        .await?;
+    println!("database: {check}");
+    if check == "ok" {
+        Ok(())
+    } else {
+        Err(ServerError::Refused("database.damaged"))
+    }
+}
