@@ -1,0 +1,245 @@
+//! Documents: their changes, the journal of what is being typed, and what is
+//! computed of them. Decoding is `stunity-documents`'.
+use rusqlite::{Connection, OptionalExtension, params};
+use stunity_proto::{DocId, Hash, Lane, SpaceId};
+
+use crate::entries::EntryRow;
+use crate::{StoreError, entries};
+
+/// Where a document belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DocumentPlace {
+    /// The document.
+    pub doc: DocId,
+    /// Its type, see `stunity-documents`.
+    pub doc_type: u16,
+    /// The space.
+    pub space: SpaceId,
+    /// The lane.
+    pub lane: Lane,
+}
+
+/// Where a change's bytes lie.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source {
+    Entry(EntryRow, usize),
+    Outbox(i64),
+}
+
+/// Notes a change; false if it was held before.
+pub(crate) fn save_change(
+    conn: &Connection,
+    place: &DocumentPlace,
+    hash: &Hash,
+    source: Source,
+) -> Result<bool, StoreError> {
+    conn.prepare_cached(
+        "INSERT INTO documents (doc, type, space, lane) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET stale = 1 WHERE stale = 0",
+    )?
+    .execute(params![
+        &place.doc.0,
+        place.doc_type,
+        &place.space.0,
+        place.lane.to_key()
+    ])?;
+    let (entry, position, op) = match source {
+        Source::Entry(entry, position) => (Some(entry), Some(position as i64), None),
+        Source::Outbox(op) => (None, None, Some(op)),
+    };
+    let inserted = conn
+        .prepare_cached(
+            "INSERT INTO changes (doc, hash, entry, position, op) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT DO UPDATE SET entry = coalesce(excluded.entry, entry),
+                position = coalesce(excluded.position, position), void = 0
+             WHERE entry IS NULL OR void = 1",
+        )?
+        .execute(params![&place.doc.0, &hash.0, entry, position, op])?;
+    Ok(inserted > 0)
+}
+
+/// The changes of the outbox that an entry now carries.
+pub(crate) fn move_to_entry(
+    conn: &Connection,
+    op: i64,
+    entry: EntryRow,
+    position: usize,
+) -> Result<(), StoreError> {
+    conn.prepare_cached(
+        "UPDATE changes SET entry = ?2, position = ?3, op = NULL WHERE op = ?1",
+    )?
+    .execute(params![op, entry, position as i64])?;
+    Ok(())
+}
+
+/// Takes the changes of an entry out of their documents, all or one of them.
+pub(crate) fn void_changes(
+    conn: &Connection,
+    entry: EntryRow,
+    position: Option<usize>,
+) -> Result<(), StoreError> {
+    let position = position.map(|position| position as i64);
+    conn.prepare_cached(
+        "UPDATE documents SET stale = 1, snapshot = NULL, view = NULL WHERE doc IN
+         (SELECT doc FROM changes WHERE entry = ?1 AND (?2 IS NULL OR position = ?2))",
+    )?
+    .execute(params![entry, position])?;
+    conn.prepare_cached(
+        "UPDATE changes SET void = 1 WHERE entry = ?1 AND (?2 IS NULL OR position = ?2)",
+    )?
+    .execute(params![entry, position])?;
+    Ok(())
+}
+
+/// Where a document belongs, if any change of it is held.
+pub(crate) fn place_of(
+    conn: &Connection,
+    doc: DocId,
+) -> Result<Option<DocumentPlace>, StoreError> {
+    conn.prepare_cached("SELECT type, space, lane FROM documents WHERE doc = ?1")?
+        .query_row([&doc.0], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?))
+        })
+        .optional()?
+        .map(|(doc_type, space, lane)| {
+            Ok(DocumentPlace {
+                doc,
+                doc_type,
+                space: SpaceId(space),
+                lane: Lane::from_key(&lane)?,
+            })
+        })
+        .transpose()
+}
+
+/// The bytes of all changes of a document that count, each once.
+pub(crate) fn load_changes(conn: &Connection, doc: DocId) -> Result<Vec<Vec<u8>>, StoreError> {
+    let mut changes = Vec::new();
+    let mut waiting = conn.prepare_cached(
+        "SELECT o.bytes FROM changes c JOIN outbox o USING (op)
+         WHERE c.doc = ?1 AND c.void = 0 AND c.entry IS NULL ORDER BY op",
+    )?;
+    let mut sealed = conn.prepare_cached(
+        "SELECT entry, position FROM changes
+         WHERE doc = ?1 AND void = 0 AND entry IS NOT NULL ORDER BY entry, position",
+    )?;
+    let rows = sealed
+        .query_map([&doc.0], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?
+        .collect::<Result<Vec<(EntryRow, i64)>, _>>()?;
+    // Changes of one entry stand together: it is decoded once.
+    let mut held: Option<(EntryRow, stunity_proto::Entry)> = None;
+    for (row, position) in rows {
+        if held.as_ref().is_none_or(|(known, _)| *known != row) {
+            held = Some((row, entries::load(conn, row)?));
+        }
+        let op = held
+            .as_ref()
+            .and_then(|(_, entry)| entry.body().op(usize::try_from(position).ok()?));
+        changes.extend(op.map(<[u8]>::to_vec));
+    }
+    for bytes in waiting.query_map([&doc.0], |row| row.get(0))? {
+        changes.push(bytes?);
+    }
+    Ok(changes)
+}
+
+/// What is cached of a document.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cached {
+    pub snapshot: Option<Vec<u8>>,
+    pub view: Option<Vec<u8>>,
+    pub stale: bool,
+}
+
+pub(crate) fn load_cached(conn: &Connection, doc: DocId) -> Result<Option<Cached>, StoreError> {
+    Ok(conn
+        .prepare_cached("SELECT snapshot, view, stale FROM documents WHERE doc = ?1")?
+        .query_row([&doc.0], |row| {
+            Ok(Cached {
+                snapshot: row.get(0)?,
+                view: row.get(1)?,
+                stale: row.get(2)?,
+            })
+        })
+        .optional()?)
+}
+
+pub(crate) fn save_cached(
+    conn: &Connection,
+    doc: DocId,
+    snapshot: &[u8],
+    view: &[u8],
+) -> Result<(), StoreError> {
+    conn.prepare_cached(
+        "UPDATE documents SET snapshot = ?2, view = ?3, stale = 0 WHERE doc = ?1",
+    )?
+    .execute(params![&doc.0, snapshot, view])?;
+    Ok(())
+}
+
+/// The changes that a cached snapshot lacks are unknown, so a stale document is
+/// read from all changes; dropping the caches frees their space.
+pub(crate) fn drop_caches(conn: &Connection) -> Result<usize, StoreError> {
+    Ok(conn.execute(
+        "UPDATE documents SET snapshot = NULL, view = NULL, stale = 1 WHERE snapshot IS NOT NULL",
+        [],
+    )?)
+}
+
+/// Documents of a lane.
+pub(crate) fn list(
+    conn: &Connection,
+    space: SpaceId,
+    lane: Option<Lane>,
+) -> Result<Vec<DocumentPlace>, StoreError> {
+    let key = lane.map(|lane| lane.to_key());
+    let mut statement = conn.prepare_cached(
+        "SELECT doc, type, lane FROM documents WHERE space = ?1 AND (?2 IS NULL OR lane = ?2)
+         ORDER BY doc",
+    )?;
+    let rows = statement.query_map(params![&space.0, key], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?))
+    })?;
+    rows.map(|row| {
+        let (doc, doc_type, lane) = row?;
+        Ok(DocumentPlace {
+            doc: DocId(doc),
+            doc_type,
+            space,
+            lane: Lane::from_key(&lane)?,
+        })
+    })
+    .collect()
+}
+
+pub(crate) fn append_journal(
+    conn: &Connection,
+    doc: DocId,
+    action: &[u8],
+) -> Result<(), StoreError> {
+    conn.prepare_cached(
+        "INSERT INTO journal (doc, step, action)
+         VALUES (?1, (SELECT coalesce(max(step), 0) + 1 FROM journal WHERE doc = ?1), ?2)",
+    )?
+    .execute(params![&doc.0, action])?;
+    Ok(())
+}
+
+pub(crate) fn load_journal(conn: &Connection, doc: DocId) -> Result<Vec<Vec<u8>>, StoreError> {
+    let mut statement =
+        conn.prepare_cached("SELECT action FROM journal WHERE doc = ?1 ORDER BY step")?;
+    let rows = statement.query_map([&doc.0], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(crate) fn open_journals(conn: &Connection) -> Result<Vec<DocId>, StoreError> {
+    let mut statement = conn.prepare_cached("SELECT DISTINCT doc FROM journal ORDER BY doc")?;
+    let rows = statement.query_map([], |row| Ok(DocId(row.get(0)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(crate) fn clear_journal(conn: &Connection, doc: DocId) -> Result<(), StoreError> {
+    conn.prepare_cached("DELETE FROM journal WHERE doc = ?1")?
+        .execute([&doc.0])?;
+    Ok(())
+}

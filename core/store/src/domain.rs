@@ -1,0 +1,290 @@
+//! What judging looks up: courses, staff, chains. Caches what is held, so that
+//! an entry is judged without reading a course again.
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use stunity_identity::{Certificate, SchoolAnchor, StaffAdmission, StaffRoles};
+use stunity_model::events::CourseGenesis;
+use stunity_model::permit::SpaceKind;
+use stunity_model::{Event, JudgeView, Membership, judge};
+use stunity_proto::pack::{ChainEntry, ChainKey};
+use stunity_proto::{AccountId, ActorId, Entry, EntryId, Heads, Kind, Lane, SchoolId, SpaceId};
+
+use crate::entries::{Class, EntryRow};
+use crate::{Store, StoreError, decode, entries, trust};
+
+/// Event types that others are judged by.
+pub(crate) fn is_membership(code: u16) -> bool {
+    matches!(code, 20..=26 | 40 | 42..=46)
+}
+
+/// What is held of one course.
+#[derive(Default)]
+pub(crate) struct Course {
+    pub membership: Membership,
+    pub genesis: Option<(EntryId, CourseGenesis)>,
+}
+
+impl Course {
+    fn insert(&mut self, entry: &Entry) {
+        for fact in judge::facts(entry) {
+            self.membership.insert(fact);
+        }
+        if self.genesis.is_none()
+            && let Some(genesis) = genesis_in(entry)
+        {
+            self.genesis = Some((entry.id(), genesis));
+        }
+    }
+}
+
+fn genesis_in(entry: &Entry) -> Option<CourseGenesis> {
+    entry.ops().find_map(|(kind, op)| match (kind, op) {
+        (Kind::Event(CourseGenesis::CODE), Some(op)) => match Event::decode(op) {
+            Ok(Event::CourseGenesis(genesis)) => Some(genesis),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+/// What was read since opening.
+#[derive(Default)]
+pub(crate) struct Facts {
+    courses: HashMap<SpaceId, Course>,
+    staff: HashMap<AccountId, StaffRoles>,
+    anchor: Option<SchoolAnchor>,
+}
+
+impl Facts {
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    pub fn course(
+        &mut self,
+        conn: &Connection,
+        space: SpaceId,
+    ) -> Result<&mut Course, StoreError> {
+        if !self.courses.contains_key(&space) {
+            let course = load_course(conn, space)?;
+            self.courses.insert(space, course);
+        }
+        Ok(self.courses.entry(space).or_default())
+    }
+
+    pub fn insert(&mut self, conn: &Connection, entry: &Entry) -> Result<(), StoreError> {
+        self.course(conn, entry.header().space)?.insert(entry);
+        Ok(())
+    }
+
+    pub fn forget_course(&mut self, space: SpaceId) {
+        self.courses.remove(&space);
+    }
+
+    pub fn forget_staff(&mut self, account: AccountId) {
+        self.staff.remove(&account);
+    }
+
+    /// The offices of an account by every admission held. Validity does not end
+    /// with an office: what was stated in it stays, and effect is cut off by
+    /// revoking keys.
+    pub fn staff(
+        &mut self,
+        conn: &Connection,
+        account: AccountId,
+    ) -> Result<StaffRoles, StoreError> {
+        if let Some(roles) = self.staff.get(&account) {
+            return Ok(*roles);
+        }
+        let mut statement =
+            conn.prepare_cached("SELECT roles FROM staff WHERE account = ?1")?;
+        let mut roles = StaffRoles::default();
+        for bits in statement.query_map([&account.0], |row| row.get::<_, u8>(0))? {
+            roles = roles.and(StaffRoles::from_bits(bits?));
+        }
+        self.staff.insert(account, roles);
+        Ok(roles)
+    }
+
+    pub fn anchor(&mut self, conn: &Connection) -> Result<&SchoolAnchor, StoreError> {
+        if self.anchor.is_none() {
+            self.anchor = Some(trust::load_anchor(conn)?);
+        }
+        self.anchor
+            .as_ref()
+            .ok_or(StoreError::Damaged("school anchor"))
+    }
+}
+
+/// From the entries that count: own ones as soon as they are sealed.
+fn load_course(conn: &Connection, space: SpaceId) -> Result<Course, StoreError> {
+    let rows = conn
+        .prepare_cached(
+            "SELECT e.entry FROM entries e JOIN chains c USING (chain)
+             WHERE c.space = ?1 AND e.class = ?2
+             AND (e.state = 1 OR (e.state = 0 AND e.send IN (0, 1)))",
+        )?
+        .query_map(params![&space.0, Class::Membership as i64], |row| {
+            row.get::<_, EntryRow>(0)
+        })?
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut course = Course::default();
+    for row in rows {
+        course.insert(&entries::load(conn, row)?);
+    }
+    Ok(course)
+}
+
+/// An admission to the staff inside an operation, if the school root signed it.
+pub(crate) fn admission(anchor: &SchoolAnchor, certificate: &[u8]) -> Option<StaffAdmission> {
+    let certificate = Certificate::<StaffAdmission>::decode(certificate).ok()?;
+    anchor.verify_staff(&certificate).ok().cloned()
+}
+
+/// What is looked up for one entry, read before it is judged: judging itself
+/// cannot fail on a database.
+pub(crate) struct View<'a> {
+    pub school: SchoolId,
+    /// The entry before it in its chain.
+    pub before: Option<(u64, ChainEntry)>,
+    pub course: Option<&'a Course>,
+    pub staff: StaffRoles,
+    pub anchor: &'a SchoolAnchor,
+    pub is_cut_off: bool,
+}
+
+impl JudgeView for View<'_> {
+    fn school(&self) -> SchoolId {
+        self.school
+    }
+
+    fn chain_head(&self, _: &ChainKey) -> Option<(u64, ChainEntry)> {
+        self.before.clone()
+    }
+
+    fn chain_entry(&self, _: &ChainKey, _: u64) -> Option<EntryId> {
+        None
+    }
+
+    fn membership(&self, _: SpaceId) -> Option<&Membership> {
+        self.course.map(|course| &course.membership)
+    }
+
+    fn genesis(&self, _: SpaceId) -> Option<&CourseGenesis> {
+        self.course
+            .and_then(|course| course.genesis.as_ref())
+            .map(|(_, genesis)| genesis)
+    }
+
+    fn teaches_at_school(&self, _: AccountId) -> bool {
+        let staff = self.staff;
+        staff.contains(StaffRoles::TEACHER) || staff.contains(StaffRoles::ADMIN)
+    }
+
+    fn registers(&self, _: AccountId) -> bool {
+        let staff = self.staff;
+        staff.contains(StaffRoles::REGISTRAR) || staff.contains(StaffRoles::ADMIN)
+    }
+
+    fn is_root_signed(&self, certificate: &[u8]) -> bool {
+        admission(self.anchor, certificate).is_some()
+    }
+
+    fn change_actor(&self, change: &[u8]) -> Option<ActorId> {
+        decode::actor(change)
+    }
+
+    fn is_cut_off(&self, _: &Entry) -> bool {
+        self.is_cut_off
+    }
+}
+
+/// The place before an entry in its chain. What is not held counts as there if
+/// the relay has numbered the entry, or this device wrote it: the relay checked
+/// the chain, and a refused entry's content stays with its author. In a parcel
+/// without receipts a gap is one.
+pub(crate) fn place_before(
+    conn: &Connection,
+    entry: &Entry,
+    vouched_for: bool,
+) -> Result<Option<(u64, ChainEntry)>, StoreError> {
+    let header = entry.header();
+    let Some(previous) = header.previous else {
+        return Ok(None);
+    };
+    let sequence = header.sequence - 1;
+    let heads: Option<Vec<u8>> = conn
+        .prepare_cached("SELECT header FROM entries WHERE id = ?1 AND state <> 3")?
+        .query_row([&previous.0], |row| row.get(0))
+        .optional()?;
+    Ok(match heads {
+        Some(bytes) => Some((
+            sequence,
+            ChainEntry {
+                id: previous,
+                heads: stunity_proto::Header::decode(&bytes)?.heads,
+            },
+        )),
+        None if vouched_for => Some((
+            sequence,
+            ChainEntry {
+                id: previous,
+                heads: Heads::default(),
+            },
+        )),
+        None => None,
+    })
+}
+
+/// Whether an entry is of a course, whose genesis everything needs.
+pub(crate) fn is_of_course(entry: &Entry) -> bool {
+    let header = entry.header();
+    SpaceKind::of(header.school, header.space, header.lane) == SpaceKind::Course
+}
+
+pub(crate) fn is_genesis(entry: &Entry) -> bool {
+    entry.header().kinds.first() == Some(&Kind::Event(CourseGenesis::CODE))
+}
+
+impl Store {
+    /// The head of the own account log that a new entry cites.
+    pub(crate) fn account_head(&self, conn: &Connection) -> Result<Option<EntryId>, StoreError> {
+        let mut logs = self.logs.borrow_mut();
+        Ok(logs
+            .get(conn, self.owner.account)?
+            .and_then(stunity_identity::AccountLog::head))
+    }
+
+    /// The membership heads that a new entry of a lane cites.
+    pub(crate) fn membership_heads(
+        &self,
+        conn: &Connection,
+        space: SpaceId,
+        lane: Lane,
+    ) -> Result<Vec<EntryId>, StoreError> {
+        if SpaceKind::of(self.owner.school, space, lane) != SpaceKind::Course {
+            return Ok(Vec::new());
+        }
+        let mut facts = self.facts.borrow_mut();
+        Ok(facts.course(conn, space)?.membership.heads_for(lane))
+    }
+
+    /// What a freshly sealed entry states, the next one already cites.
+    pub(crate) fn note_sealed(
+        &self,
+        conn: &Connection,
+        row: EntryRow,
+        entry: &Entry,
+    ) -> Result<(), StoreError> {
+        match Class::of(entry.header()) {
+            Class::Membership => self.facts.borrow_mut().insert(conn, entry),
+            Class::AccountLog => {
+                let mut logs = self.logs.borrow_mut();
+                let own = [(row, entry.clone())];
+                logs.extend(conn, self.owner.account, &own).map(|_| ())
+            }
+            Class::Content => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Looking after the database: checking it, building replica and projections
+//! again, making room.
+use stunity_model::rows::FOLD_VERSION;
+
+use crate::database::Durability;
+use crate::{Store, StoreError, blobs, documents, fold, meta, transfer};
+
+/// Something that `doctor` found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// A stable code.
+    pub code: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
+/// What making room freed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Evicted {
+    /// Bytes of file chunks that can be fetched again.
+    pub chunk_bytes: u64,
+    /// Documents whose caches were dropped.
+    pub documents: u64,
+}
+
+/// What is counted, with its code.
+const CHECKS: &[(&str, &str)] = &[
+    ("entries.held", "SELECT count(*) FROM entries WHERE state = 2"),
+    (
+        "entries.rejected",
+        "SELECT count(*) FROM entries WHERE state = 3 AND send IS NULL",
+    ),
+    (
+        "entries.quarantined",
+        "SELECT count(*) FROM entries WHERE state = 4",
+    ),
+    ("entries.refused", "SELECT count(*) FROM entries WHERE send = 3"),
+    (
+        "entry.fork",
+        "SELECT count(*) FROM evidence WHERE code = 'entry.fork'",
+    ),
+    (
+        "relay.equivocation",
+        "SELECT count(*) FROM evidence WHERE code = 'relay.equivocation'",
+    ),
+    (
+        "chains.head",
+        "SELECT count(*) FROM chains c WHERE head_id IS NOT NULL
+         AND NOT EXISTS (SELECT 1 FROM entries e WHERE e.id = c.head_id)",
+    ),
+    (
+        "items.lost",
+        "SELECT count(*) FROM items WHERE op IS NULL AND entry IS NULL",
+    ),
+];
+
+impl Store {
+    /// Checks the database file and what it holds; empty if all is well. The
+    /// codes beginning with `database.` mean damage.
+    ///
+    /// # Errors
+    /// A database error.
+    pub fn doctor(&self) -> Result<Vec<Finding>, StoreError> {
+        let mut findings = Vec::new();
+        let answers = self
+            .conn
+            .prepare("PRAGMA integrity_check(10)")?
+            .query_map([], |row| row.get::<_, String>(0))?
+            .collect::<Result<Vec<_>, _>>()?;
+        let damaged = answers.iter().filter(|answer| *answer != "ok").count();
+        let broken = self
+            .conn
+            .prepare("PRAGMA foreign_key_check")?
+            .query_map([], |_| Ok(()))?
+            .count();
+        let mut note = |code, count| {
+            if count > 0 {
+                findings.push(Finding { code, count });
+            }
+        };
+        note("database.integrity", damaged as u64);
+        note("database.references", broken as u64);
+        for (code, sql) in CHECKS {
+            let count: i64 = self.conn.query_row(sql, [], |row| row.get(0))?;
+            note(code, crate::database::uint(count));
+        }
+        Ok(findings)
+    }
+
+    /// Forgets everything that a relay can send again: cursors and entries of
+    /// others. Own work, keys, drafts and the outbox stay.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSpace`]: then nothing changed.
+    pub fn resync(&mut self) -> Result<(), StoreError> {
+        self.write(Durability::Sealed, |conn| {
+            conn.execute_batch(
+                "DELETE FROM cursors;
+                 DELETE FROM partials;
+                 DELETE FROM entries WHERE send IS NULL;
+                 DELETE FROM changes WHERE entry IS NULL AND op IS NULL;
+                 DELETE FROM evidence;
+                 DELETE FROM roots WHERE rank > 1;
+                 DELETE FROM held;",
+            )?;
+            refold(conn)
+        })?;
+        self.logs.borrow_mut().clear();
+        self.facts.borrow_mut().clear();
+        self.process().map(|_| ())
+    }
+
+    /// Builds projections and search again from the entries held.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSpace`]: then they are as before.
+    pub fn refold(&mut self) -> Result<(), StoreError> {
+        self.write(Durability::Sealed, refold)?;
+        self.facts.borrow_mut().clear();
+        self.restore_provisional()?;
+        self.process().map(|_| ())
+    }
+
+    /// After an update that folds otherwise than before.
+    pub(crate) fn refold_if_older(&mut self) -> Result<(), StoreError> {
+        let version: u32 = meta::load(&self.conn, meta::FOLD_VERSION)?.unwrap_or(0);
+        if version < FOLD_VERSION {
+            self.refold()?;
+        }
+        Ok(())
+    }
+
+    /// Makes room by dropping what can be fetched or computed again: chunks of
+    /// files, caches of documents, half downloads. Own work is never touched.
+    ///
+    /// # Errors
+    /// A database error.
+    pub fn evict(&mut self, bytes: u64) -> Result<Evicted, StoreError> {
+        let evicted = self.write(Durability::Draft, |conn| {
+            let chunk_bytes = blobs::evict(conn, bytes)?;
+            let mut evicted = Evicted {
+                chunk_bytes,
+                documents: 0,
+            };
+            if chunk_bytes < bytes {
+                evicted.documents = documents::drop_caches(conn)? as u64;
+                transfer::drop_partials(conn)?;
+            }
+            Ok(evicted)
+        })?;
+        Ok(evicted)
+    }
+}
+
+fn refold(conn: &rusqlite::Connection) -> Result<(), StoreError> {
+    fold::drop_projections(conn)?;
+    fold::create_projections(conn)?;
+    // Of account logs nothing is folded; they stay as they are.
+    conn.execute(
+        "UPDATE entries SET state = 0, folded = 0 WHERE class > 0 AND state IN (1, 2)",
+        [],
+    )?;
+    meta::save(conn, meta::FOLD_VERSION, FOLD_VERSION)
+}

@@ -1,0 +1,46 @@
+//! Small facts of the database, by name.
+use rusqlite::types::{FromSql, ToSql};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::StoreError;
+
+pub(crate) const SCHOOL_ANCHOR: &str = "school-anchor";
+pub(crate) const ACCOUNT: &str = "account";
+pub(crate) const CERTIFICATE: &str = "certificate";
+pub(crate) const INCARNATION: &str = "incarnation";
+pub(crate) const FOLD_VERSION: &str = "fold-version";
+pub(crate) const RELAY_MS: &str = "relay-ms";
+
+pub(crate) fn load<T: FromSql>(conn: &Connection, name: &str) -> Result<Option<T>, StoreError> {
+    Ok(conn
+        .prepare_cached("SELECT value FROM meta WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))
+        .optional()?)
+}
+
+pub(crate) fn save(
+    conn: &Connection,
+    name: &str,
+    value: impl ToSql,
+) -> Result<(), StoreError> {
+    conn.prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")?
+        .execute(params![name, value])?;
+    Ok(())
+}
+
+pub(crate) fn load_key(conn: &Connection, name: &str) -> Result<Option<[u8; 32]>, StoreError> {
+    Ok(conn
+        .prepare_cached("SELECT secret FROM keys WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))
+        .optional()?)
+}
+
+pub(crate) fn save_key(
+    conn: &Connection,
+    name: &str,
+    secret: &[u8; 32],
+) -> Result<(), StoreError> {
+    conn.prepare_cached("INSERT OR REPLACE INTO keys (name, secret) VALUES (?1, ?2)")?
+        .execute(params![name, secret])?;
+    Ok(())
+}

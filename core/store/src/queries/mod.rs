@@ -1,0 +1,33 @@
+//! What screens and APIs read: plain rows from projections. Of several facts
+//! about one thing the latest in the relay's order counts; what has no receipt
+//! yet stands above all that has.
+mod courses;
+mod grades;
+mod social;
+mod work;
+
+pub use courses::{AssignmentRow, CourseRow, LessonRow, MemberRow};
+pub use grades::{GradeRow, GradesRow, ReleaseRow};
+pub use social::{CommentRow, PostRow};
+pub use work::SubmissionRow;
+
+/// The order in which a later fact replaces an earlier one.
+const LATEST_LAST: &str = "sequence IS NULL, sequence, entry, op, item";
+/// The same, backwards.
+const LATEST_FIRST: &str = "sequence IS NULL DESC, sequence DESC, entry DESC, op DESC, item DESC";
+
+/// The last of each key, in the order of their first appearance.
+fn latest<K: Ord + Clone, T>(rows: impl IntoIterator<Item = (K, T)>) -> Vec<T> {
+    let mut places = std::collections::BTreeMap::new();
+    let mut out: Vec<T> = Vec::new();
+    for (key, row) in rows {
+        match places.get(&key) {
+            Some(&place) => out[place] = row,
+            None => {
+                places.insert(key, out.len());
+                out.push(row);
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,290 @@
+//! The store as a sync session sees it: [`stunity_sync::Replica`].
+use rusqlite::Connection;
+use stunity_identity::Session;
+use stunity_proto::frame::Flight;
+use stunity_proto::pack::PackContext;
+use stunity_proto::{Hash, NodeId, PackId, Signature, Signer};
+use stunity_sync::replica::{
+    Applied, Delivered, Flush, FlushReceipt, Outcome, Owner, Partial, Upload,
+};
+use stunity_sync::{Cursor, Position, Replica, SyncError};
+
+use crate::database::Durability;
+use crate::entries::{self, EntryRow, Found, Sent, State};
+use crate::{Store, StoreError, order, transfer, trust};
+
+impl Replica for Store {
+    fn owner(&self) -> Owner {
+        self.owner
+    }
+
+    fn cursors(&self) -> Result<Vec<Cursor>, SyncError> {
+        Ok(order::load_cursors(&self.conn)?)
+    }
+
+    fn partials(&self) -> Result<Vec<Partial>, SyncError> {
+        Ok(transfer::load_partials(&self.conn)?)
+    }
+
+    // A slice lost with the power is asked for again, by the offset that the
+    // database then has: no need to wait for the disk.
+    fn save_slice(
+        &mut self,
+        pack: PackId,
+        total: u32,
+        offset: u32,
+        bytes: &[u8],
+    ) -> Result<(), SyncError> {
+        Ok(self.write(Durability::Draft, |conn| {
+            transfer::save_slice(conn, pack, total, offset, bytes)
+        })?)
+    }
+
+    fn load_partial(&self, pack: PackId) -> Result<Vec<u8>, SyncError> {
+        Ok(transfer::load_partial(&self.conn, pack)?)
+    }
+
+    fn drop_partial(&mut self, pack: PackId) -> Result<(), SyncError> {
+        Ok(self.write(Durability::Draft, |conn| {
+            transfer::drop_partial(conn, pack)
+        })?)
+    }
+
+    fn next_upload(
+        &mut self,
+        in_flight: &[PackId],
+        explicit: bool,
+        now_ms: u64,
+    ) -> Result<Option<Upload>, SyncError> {
+        let _ = now_ms;
+        Ok(self.make_upload(in_flight, explicit)?)
+    }
+
+    fn save_upload_offset(&mut self, pack: PackId, offset: u32) -> Result<(), SyncError> {
+        Ok(self.write(Durability::Draft, |conn| {
+            transfer::save_upload_offset(conn, pack, offset)
+        })?)
+    }
+
+    fn drop_upload(&mut self, pack: PackId) -> Result<(), SyncError> {
+        Ok(self.write(Durability::Sealed, |conn| transfer::drop_upload(conn, pack))?)
+    }
+
+    fn verify_receipt(
+        &self,
+        node: NodeId,
+        relay_ms: u64,
+        root: &Hash,
+        signature: &Signature,
+    ) -> Result<bool, SyncError> {
+        Ok(trust::verify_receipt(
+            &self.conn, node, relay_ms, root, signature,
+        )?)
+    }
+
+    fn sign_flight(
+        &self,
+        flight: &mut Flight,
+        host: &str,
+        nonce: &[u8; 32],
+    ) -> Result<(), SyncError> {
+        let session = Session {
+            school: self.owner.school,
+            host,
+            nonce: *nonce,
+        };
+        Ok(session
+            .sign_flight(flight, &self.sign)
+            .map_err(StoreError::from)?)
+    }
+
+    fn pack_context(&self) -> &dyn PackContext {
+        self
+    }
+
+    fn apply(&mut self, flush: Flush) -> Result<Applied, SyncError> {
+        let mut stored = self.write(Durability::Sealed, |conn| self.store_flush(conn, &flush))?;
+        if stored.forked {
+            self.rotate()?;
+        }
+        let settled = self.process()?;
+        stored.applied.held = settled.held;
+        stored.applied.rejected = settled.rejected;
+        Ok(stored.applied)
+    }
+}
+
+#[derive(Default)]
+struct Stored {
+    applied: Applied,
+    /// The relay knows another continuation of an own chain.
+    forked: bool,
+}
+
+/// Where the leaves of a receipt stand, taken in order: an entry numbered in
+/// two spaces has two.
+struct Leaves<'a> {
+    receipt: Option<(&'a FlushReceipt, i64)>,
+    next: usize,
+}
+
+impl Leaves<'_> {
+    /// The flush and leaf of the next entry, which must be `id`'s.
+    fn take(&mut self, id: &stunity_proto::EntryId) -> (Option<i64>, Option<u32>) {
+        let Some((receipt, flush)) = self.receipt else {
+            return (None, None);
+        };
+        let rest = &receipt.entries[self.next.min(receipt.entries.len())..];
+        match rest.iter().position(|(_, entry)| entry == id) {
+            Some(skipped) => {
+                let leaf = rest[skipped].0;
+                self.next += skipped + 1;
+                (Some(flush), Some(leaf))
+            }
+            None => (Some(flush), None),
+        }
+    }
+}
+
+impl Store {
+    fn store_flush(&self, conn: &Connection, flush: &Flush) -> Result<Stored, StoreError> {
+        let mut stored = Stored::default();
+        let row = match &flush.receipt {
+            Some(receipt) => {
+                crate::process::save_relay_ms(conn, receipt.relay_ms)?;
+                Some(order::save_flush(conn, receipt)?)
+            }
+            None => None,
+        };
+        let mut leaves = Leaves {
+            receipt: flush.receipt.as_ref().zip(row),
+            next: 0,
+        };
+        for (pack, outcomes) in &flush.results {
+            store_results(conn, *pack, outcomes, &mut leaves, &mut stored)?;
+        }
+        for delivered in &flush.delivered {
+            self.store_delivered(conn, delivered, &mut leaves, &mut stored)?;
+        }
+        for pack in &flush.finished {
+            transfer::drop_partial(conn, *pack)?;
+        }
+        for cursor in &flush.cursors {
+            order::save_cursor(conn, cursor)?;
+        }
+        for target in &flush.removed {
+            order::drop_cursor(conn, target)?;
+        }
+        Ok(stored)
+    }
+
+    fn store_delivered(
+        &self,
+        conn: &Connection,
+        delivered: &Delivered,
+        leaves: &mut Leaves<'_>,
+        stored: &mut Stored,
+    ) -> Result<(), StoreError> {
+        let entry = &delivered.entry;
+        let header = entry.header();
+        let own = header.signer == Signer::Device(self.owner.device);
+        let found = entries::find(conn, &entry.id())?;
+        let row = match found {
+            Some(found) => {
+                stored.applied.known += 1;
+                if own && delivered.position.is_some() {
+                    accept_own(conn, &found)?;
+                }
+                found.row
+            }
+            None => {
+                stored.applied.new_entries += 1;
+                // An own entry that is not held: this is an older copy of the
+                // phone than the one that wrote it.
+                if own && header.incarnation == crate::store::load_incarnation(conn)? {
+                    stored.forked = true;
+                }
+                let sent = own.then_some(Sent::Accepted);
+                let row = entries::insert(conn, entry, State::Received, sent)?;
+                trust::save_certificate(conn, header.signer, &header.certificate, false)?;
+                for (signer, hash) in
+                    stunity_sync::certificates_in(&header.kinds, entry.body())
+                {
+                    trust::save_certificate(conn, signer, &hash, false)?;
+                }
+                row
+            }
+        };
+        if let Some(position) = &delivered.position {
+            let (flush, leaf) = leaves.take(&entry.id());
+            order::save_position(conn, row, &entry.id(), position, flush, leaf)?;
+            note_place(conn, row, found)?;
+        }
+        Ok(())
+    }
+}
+
+/// An entry held before has got its place: what depends on the relay's order
+/// is computed again.
+fn note_place(conn: &Connection, row: EntryRow, found: Option<Found>) -> Result<(), StoreError> {
+    if found.is_some_and(|found| found.state == State::Applied) {
+        entries::save_state(conn, row, State::Received, None)?;
+    }
+    Ok(())
+}
+
+fn accept_own(conn: &Connection, found: &Found) -> Result<(), StoreError> {
+    match found.sent {
+        Some(Sent::Unacknowledged) | None => {
+            entries::save_sent(conn, found.row, Sent::Accepted, None, None)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn store_results(
+    conn: &Connection,
+    pack: PackId,
+    outcomes: &[Outcome],
+    leaves: &mut Leaves<'_>,
+    stored: &mut Stored,
+) -> Result<(), StoreError> {
+    // A pack that was made anew in the meantime: its entries come back by
+    // themselves, as delivered or as known.
+    let Some(sent) = transfer::upload_entries(conn, pack)? else {
+        return Ok(());
+    };
+    if sent.len() != outcomes.len() {
+        return Err(StoreError::NotAllowed("results of another pack"));
+    }
+    for (entry, outcome) in sent.iter().zip(outcomes) {
+        match outcome {
+            Outcome::Accepted(position) => {
+                accept(conn, entry, position, leaves, Sent::Accepted, None)?;
+            }
+            Outcome::Pending { position, code } => {
+                accept(conn, entry, position, leaves, Sent::Pending, Some(code))?;
+            }
+            Outcome::Refused { code, tombstone } => {
+                entries::save_sent(conn, entry.row, Sent::Refused, Some(code), Some(tombstone))?;
+                entries::reconsider(conn, entry.row)?;
+                stored.forked |= matches!(code.as_str(), "entry.fork" | "entry.replay");
+            }
+        }
+    }
+    transfer::drop_upload(conn, pack)
+}
+
+fn accept(
+    conn: &Connection,
+    entry: &transfer::SentEntry,
+    position: &Position,
+    leaves: &mut Leaves<'_>,
+    sent: Sent,
+    code: Option<&str>,
+) -> Result<(), StoreError> {
+    entries::save_sent(conn, entry.row, sent, code, None)?;
+    let (flush, leaf) = leaves.take(&entry.id);
+    order::save_position(conn, entry.row, &entry.id, position, flush, leaf)?;
+    entries::reconsider(conn, entry.row)
+}
