@@ -1,1 +1,19 @@
-//! The client: facade, accounts, commands, queries, the driver that performs IO.
+//! A device of one account: join a school, work offline, sync.
+//!
+//! [`Client`] reads and writes the local store only; no call waits for a
+//! network but [`Client::join`] and [`driver::sync`]. Commands queue operations
+//! in one transaction; the driver seals and sends them when a link is there.
+
+mod client;
+mod commands;
+pub mod driver;
+mod error;
+mod import;
+mod join;
+
+pub use client::Client;
+pub use commands::{NewAssignment, NewCourse, NewGrade, Work};
+pub use driver::{Link, Report};
+pub use error::ClientError;
+pub use import::{ImportReport, Imported, SkippedRow};
+pub use join::Joining;

@@ -60,6 +60,11 @@ pub fn facts(entry: &Entry) -> Vec<Fact> {
             Event::Enrol(e) => Some((e.account, Change::Add(Roles::STUDENT))),
             Event::MemberRemove(e) => Some((e.account, Change::Remove)),
             Event::Leave(e) => Some((e.account, Change::Remove)),
+            // Who was in an imported course and stayed is a pupil of it.
+            Event::Historical(e) if e.left_day.is_none() => match header.lane {
+                Lane::One(account) => Some((account, Change::Add(Roles::STUDENT))),
+                _ => None,
+            },
             _ => None,
         })
         .map(|(account, change)| Fact {

@@ -1,0 +1,174 @@
+//! The driver: a WebSocket for a session.
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use stunity_sync::client::{Effect, Event, Now, Options, Session};
+use stunity_sync::replica::Applied;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+use crate::client::wall_ms;
+use crate::{Client, ClientError};
+
+/// How to sync.
+#[derive(Clone, Debug, Default)]
+pub struct Link {
+    /// Connect here instead of the relay's own address: a proxy for tests. The
+    /// session is still bound to the relay's host.
+    pub connect_to: Option<String>,
+}
+
+/// What a sync did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Whether everything went and came.
+    pub caught_up: bool,
+    /// Payload bytes of messages sent after the upgrade.
+    pub sent: u64,
+    /// Payload bytes of messages received after the upgrade.
+    pub received: u64,
+    /// New entries.
+    pub new_entries: u32,
+    /// Entries that wait for something, with the codes of the reasons.
+    pub held: Vec<String>,
+    /// Entries that were invalid, with the codes of the reasons.
+    pub rejected: Vec<String>,
+}
+
+impl Report {
+    fn applied(&mut self, applied: Applied) {
+        self.new_entries += applied.new_entries;
+        self.held.extend(applied.held.iter().map(|(_, code)| (*code).to_owned()));
+        self.rejected
+            .extend(applied.rejected.iter().map(|(_, code)| (*code).to_owned()));
+    }
+}
+
+/// A relay that says nothing for so long is gone.
+const SILENCE: Duration = Duration::from_secs(60);
+/// How long a link may take to open.
+const CONNECT: Duration = Duration::from_secs(30);
+
+fn unreachable(error: impl std::fmt::Display) -> ClientError {
+    ClientError::Unreachable(error.to_string())
+}
+
+/// The host that a flight is bound to, from the relay's URL.
+fn host_of(relay: &str) -> &str {
+    let rest = relay
+        .strip_prefix("https://")
+        .or_else(|| relay.strip_prefix("http://"))
+        .unwrap_or(relay);
+    rest.split('/').next().unwrap_or(rest)
+}
+
+fn socket_url(relay: &str) -> String {
+    let url = match relay.strip_prefix("https://") {
+        Some(rest) => format!("wss://{rest}"),
+        None => format!("ws://{}", relay.strip_prefix("http://").unwrap_or(relay)),
+    };
+    format!("{url}/sync")
+}
+
+/// Syncs once: everything that waits goes, everything new comes. A cut is no
+/// loss: the next call goes on from what both sides hold.
+///
+/// # Errors
+/// The relay cannot be reached, the link was cut, or either side refused.
+pub async fn sync(client: &mut Client, link: &Link) -> Result<Report, ClientError> {
+    run(client, link, None, |_| {}).await
+}
+
+/// Syncs and stays for what comes, until `stop` says so. `on_event` hears all.
+///
+/// # Errors
+/// As [`sync`].
+pub async fn live(
+    client: &mut Client,
+    link: &Link,
+    stop: tokio::sync::watch::Receiver<bool>,
+    on_event: impl FnMut(&Event),
+) -> Result<Report, ClientError> {
+    run(client, link, Some(stop), on_event).await
+}
+
+async fn run(
+    client: &mut Client,
+    link: &Link,
+    mut stop: Option<tokio::sync::watch::Receiver<bool>>,
+    mut on_event: impl FnMut(&Event),
+) -> Result<Report, ClientError> {
+    let url = socket_url(link.connect_to.as_deref().unwrap_or(&client.relay));
+    let config = WebSocketConfig::default()
+        .read_buffer_size(4 * 1024)
+        .write_buffer_size(0)
+        .max_message_size(Some(stunity_proto::limits::MAX_FRAME))
+        .max_frame_size(Some(stunity_proto::limits::MAX_FRAME));
+    let connecting = tokio_tungstenite::connect_async_with_config(url, Some(config), true);
+    let (socket, _) = tokio::time::timeout(CONNECT, connecting)
+        .await
+        .map_err(unreachable)?
+        .map_err(unreachable)?;
+    let (mut sink, mut stream) = socket.split();
+    let mut session = Session::new(Options {
+        host: host_of(&client.relay).to_owned(),
+        live: stop.is_some(),
+        upload_only: false,
+    });
+    let mut report = Report::default();
+    loop {
+        let now = Now { wall_ms: wall_ms() };
+        let quiet = Duration::from_secs(1);
+        let stopping = async {
+            match &mut stop {
+                Some(stop) => {
+                    let _ = stop.changed().await;
+                }
+                None => std::future::pending().await,
+            }
+        };
+        let effects = tokio::select! {
+            message = tokio::time::timeout(SILENCE, stream.next()) => match message {
+                Err(_) if report.caught_up => continue,
+                Err(elapsed) => return Err(unreachable(elapsed)),
+                Ok(Some(Ok(Message::Binary(bytes)))) => {
+                    report.received += bytes.len() as u64;
+                    session.on_frame(&mut client.store, now, &bytes)?
+                }
+                Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => Vec::new(),
+                Ok(Some(Ok(_)) | None) => break,
+                Ok(Some(Err(error))) => return Err(unreachable(error)),
+            },
+            () = tokio::time::sleep(quiet), if report.caught_up => {
+                let mut effects = session.on_quiet();
+                effects.extend(session.on_local_change(&mut client.store, now)?);
+                effects
+            }
+            () = stopping => break,
+        };
+        for effect in effects {
+            match effect {
+                Effect::Send(bytes) => {
+                    report.sent += bytes.len() as u64;
+                    sink.send(Message::Binary(bytes.into()))
+                        .await
+                        .map_err(unreachable)?;
+                }
+                Effect::Event(event) => {
+                    on_event(&event);
+                    match event {
+                        Event::Applied(applied) => report.applied(applied),
+                        Event::CaughtUp { .. } => report.caught_up = true,
+                        _ => {}
+                    }
+                }
+                Effect::Close => return Ok(report),
+            }
+        }
+        if report.caught_up && session.is_caught_up() && stop.is_none() {
+            break;
+        }
+    }
+    let _ = sink.close().await;
+    Ok(report)
+}
