@@ -50,9 +50,9 @@ pub(crate) fn save_change(
     let inserted = conn
         .prepare_cached(
             "INSERT INTO changes (doc, hash, entry, position, op) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT DO UPDATE SET entry = coalesce(excluded.entry, entry),
-                position = coalesce(excluded.position, position), void = 0
-             WHERE entry IS NULL OR void = 1",
+             ON CONFLICT DO UPDATE SET entry = excluded.entry, position = excluded.position,
+                op = excluded.op, void = 0
+             WHERE void = 1 OR (entry IS NULL AND excluded.entry IS NOT NULL)",
         )?
         .execute(params![&place.doc.0, &hash.0, entry, position, op])?;
     Ok(inserted > 0)

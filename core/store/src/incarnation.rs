@@ -1,9 +1,10 @@
 //! Writing again: after this device finds that it is an older copy of itself,
 //! and when the user tries a refused item once more.
 use rusqlite::Connection;
-use stunity_proto::{EntryId, Kind};
+use stunity_proto::{ActorId, EntryId, Kind};
 
 use crate::database::Durability;
+use crate::decode::Rewriting;
 use crate::entries::{self, EntryRow, Sent, State};
 use crate::outbox::{self, PendingOp};
 use crate::store::raise_incarnation;
@@ -22,9 +23,10 @@ impl Store {
                 )?
                 .query_map([], |row| row.get(0))?
                 .collect::<Result<Vec<EntryRow>, _>>()?;
-            raise_incarnation(conn)?;
+            let next = raise_incarnation(conn)?;
+            let mut rewriting = Rewriting::default();
             for row in rows {
-                self.write_again(conn, row)?;
+                self.write_again(conn, row, Some((&mut rewriting, next)))?;
             }
             conn.execute("DELETE FROM uploads", [])?;
             Ok(())
@@ -43,26 +45,31 @@ impl Store {
         if found.sent != Some(Sent::Refused) {
             return Err(StoreError::NotAllowed("entry that was not refused"));
         }
-        self.write(Durability::Sealed, |conn| self.write_again(conn, found.row))?;
+        self.write(Durability::Sealed, |conn| {
+            self.write_again(conn, found.row, None)
+        })?;
         self.process().map(|_| ())
     }
 
-    fn write_again(&self, conn: &Connection, row: EntryRow) -> Result<(), StoreError> {
+    /// Queues the operations of an own entry again; document changes by another
+    /// actor if there is a new incarnation.
+    fn write_again(
+        &self,
+        conn: &Connection,
+        row: EntryRow,
+        mut rewriting: Option<(&mut Rewriting, u32)>,
+    ) -> Result<(), StoreError> {
         let entry = entries::load(conn, row)?;
         let header = entry.header();
         // First out of the document, so that what is made anew replaces it.
         documents::void_changes(conn, row, None)?;
         for (position, (kind, op)) in entry.ops().enumerate() {
             let Some(bytes) = op else { continue };
-            let bytes = match kind {
-                Kind::Change { doc, .. } => {
-                    let base = documents::load_changes(conn, doc)?;
-                    let actor = stunity_proto::ActorId::new(
-                        self.owner.device,
-                        crate::store::load_incarnation(conn)?,
-                        0,
-                    );
-                    decode::write_again(&base, bytes, actor)?
+            let bytes = match (kind, &mut rewriting) {
+                (Kind::Change { doc, .. }, Some((rewriting, incarnation))) => {
+                    let slot = decode::actor(bytes).map_or(0, |actor| actor.0[15]);
+                    let actor = ActorId::new(self.owner.device, *incarnation, slot);
+                    rewriting.rewrite(doc, bytes, actor)?
                 }
                 _ => bytes.to_vec(),
             };
