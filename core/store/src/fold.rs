@@ -90,6 +90,12 @@ pub(crate) fn save_event(
         save_row(conn, origin, op, &row)?;
     }
     if let Some((object, text)) = rows::searchable(event, origin.entry) {
+        // A course's page and a name card replace the one before.
+        let object = match event {
+            Event::CoursePublish(_) => origin.space.0.to_vec(),
+            Event::NameCard(_) => origin.author.0.to_vec(),
+            _ => object,
+        };
         search::save(conn, origin, op, event.code(), &object, &text)?;
     }
     Ok(())

@@ -130,6 +130,38 @@ impl Store {
         Ok(())
     }
 
+    /// Caps the database file, for a device that shares its space among several
+    /// accounts; none lifts the cap. What does not fit gives
+    /// [`StoreError::NoSpace`], as on a full disk.
+    ///
+    /// # Errors
+    /// A database error.
+    pub fn set_quota(&mut self, bytes: Option<u64>) -> Result<(), StoreError> {
+        let page: i64 = self
+            .conn
+            .query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        let pages = bytes.map_or(i64::from(u32::MAX - 1), |bytes| {
+            (crate::database::int(bytes) / page).max(1)
+        });
+        self.conn
+            .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
+        Ok(())
+    }
+
+    /// Bytes that the database has allocated, free pages included.
+    ///
+    /// # Errors
+    /// A database error.
+    pub fn allocated(&self) -> Result<u64, StoreError> {
+        let pages: i64 = self
+            .conn
+            .query_row("PRAGMA page_count", [], |row| row.get(0))?;
+        let size: i64 = self
+            .conn
+            .query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        Ok(crate::database::uint(pages * size))
+    }
+
     /// Makes room by dropping what can be fetched or computed again: chunks of
     /// files, caches of documents, half downloads. Own work is never touched.
     ///

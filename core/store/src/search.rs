@@ -44,7 +44,8 @@ pub(crate) fn drop_op(conn: &Connection, entry: &EntryId, op: usize) -> Result<(
 /// Something found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
-    /// What it is: an object's id of 16 bytes, or an entry's of 32.
+    /// What it is: the id of a lesson, assignment, post, comment, course or
+    /// account (16 bytes), or the entry of a submission (32 bytes).
     pub object: Vec<u8>,
     /// The event type that it came from.
     pub kind: u16,
@@ -68,11 +69,11 @@ impl Store {
         let mut statement = self.conn.prepare_cached(
             "SELECT f.object, f.kind, f.space, f.title FROM search s
              JOIN findable f ON f.row = s.rowid
-             WHERE s.words MATCH ?1 AND NOT EXISTS (
+             WHERE s.words MATCH ?1 AND NOT (length(f.object) = 16 AND EXISTS (
                 SELECT 1 FROM findable newer WHERE newer.object = f.object
                 AND newer.kind = f.kind
                 AND (coalesce(newer.sequence, 1 << 62), newer.entry, newer.op)
-                  > (coalesce(f.sequence, 1 << 62), f.entry, f.op))
+                  > (coalesce(f.sequence, 1 << 62), f.entry, f.op)))
              ORDER BY s.rank LIMIT ?2",
         )?;
         let rows = statement.query_map(params![query, limit as i64], |row| {
