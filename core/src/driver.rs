@@ -38,7 +38,8 @@ pub struct Report {
 impl Report {
     fn applied(&mut self, applied: Applied) {
         self.new_entries += applied.new_entries;
-        self.held.extend(applied.held.iter().map(|(_, code)| (*code).to_owned()));
+        self.held
+            .extend(applied.held.iter().map(|(_, code)| (*code).to_owned()));
         self.rejected
             .extend(applied.rejected.iter().map(|(_, code)| (*code).to_owned()));
     }
@@ -95,8 +96,25 @@ pub async fn live(
 async fn run(
     client: &mut Client,
     link: &Link,
-    mut stop: Option<tokio::sync::watch::Receiver<bool>>,
+    stop: Option<tokio::sync::watch::Receiver<bool>>,
     mut on_event: impl FnMut(&Event),
+) -> Result<Report, ClientError> {
+    match session(client, link, stop.clone(), &mut on_event, false).await {
+        // The relay took this replica to hold what it does not: once more, in
+        // full.
+        Err(ClientError::Sync(error)) if error.code() == "decode.missing-context" => {
+            session(client, link, stop, &mut on_event, true).await
+        }
+        result => result,
+    }
+}
+
+async fn session(
+    client: &mut Client,
+    link: &Link,
+    mut stop: Option<tokio::sync::watch::Receiver<bool>>,
+    on_event: &mut impl FnMut(&Event),
+    explicit: bool,
 ) -> Result<Report, ClientError> {
     let url = socket_url(link.connect_to.as_deref().unwrap_or(&client.relay));
     let config = WebSocketConfig::default()
@@ -114,6 +132,7 @@ async fn run(
         host: host_of(&client.relay).to_owned(),
         live: stop.is_some(),
         upload_only: false,
+        explicit,
     });
     let mut report = Report::default();
     loop {

@@ -92,7 +92,6 @@ fn split(line: &str) -> Option<Vec<String>> {
 
 struct Table {
     file: &'static str,
-    columns: Vec<String>,
     rows: Vec<Line>,
 }
 
@@ -124,11 +123,7 @@ impl Table {
                 }),
             }
         }
-        Ok(Self {
-            file,
-            columns: columns.iter().map(|c| (*c).to_owned()).collect(),
-            rows,
-        })
+        Ok(Self { file, rows })
     }
 }
 
@@ -154,8 +149,12 @@ struct Student {
     done: BTreeSet<u64>,
 }
 
-const COURSES: [&str; 3] = ["code_module", "code_presentation", "module_presentation_length"];
-const ASSESSMENTS: [&str; 6] = [
+pub(crate) const COURSES: [&str; 3] = [
+    "code_module",
+    "code_presentation",
+    "module_presentation_length",
+];
+pub(crate) const ASSESSMENTS: [&str; 6] = [
     "code_module",
     "code_presentation",
     "id_assessment",
@@ -163,7 +162,7 @@ const ASSESSMENTS: [&str; 6] = [
     "date",
     "weight",
 ];
-const INFO: [&str; 12] = [
+pub(crate) const INFO: [&str; 12] = [
     "code_module",
     "code_presentation",
     "id_student",
@@ -177,14 +176,14 @@ const INFO: [&str; 12] = [
     "disability",
     "final_result",
 ];
-const REGISTRATION: [&str; 5] = [
+pub(crate) const REGISTRATION: [&str; 5] = [
     "code_module",
     "code_presentation",
     "id_student",
     "date_registration",
     "date_unregistration",
 ];
-const WORK: [&str; 5] = [
+pub(crate) const WORK: [&str; 5] = [
     "id_assessment",
     "id_student",
     "date_submitted",
@@ -202,7 +201,10 @@ fn day(cell: &str) -> Result<Option<i64>, String> {
     }
 }
 
-fn read(folder: &Path, report: &mut ImportReport) -> Result<BTreeMap<Key, Presentation>, ClientError> {
+fn read(
+    folder: &Path,
+    report: &mut ImportReport,
+) -> Result<BTreeMap<Key, Presentation>, ClientError> {
     let skipped = &mut report.skipped;
     let mut found: BTreeMap<Key, Presentation> = BTreeMap::new();
     let key = |cells: &[String]| (cells[0].clone(), cells[1].clone());
@@ -255,7 +257,11 @@ fn read(folder: &Path, report: &mut ImportReport) -> Result<BTreeMap<Key, Presen
         };
         let id = &row.cells[2];
         if id.is_empty() || course.students.contains_key(id) {
-            say(info.file, row.line, "student named twice or not at all".into());
+            say(
+                info.file,
+                row.line,
+                "student named twice or not at all".into(),
+            );
             continue;
         }
         course.order.push(id.clone());
@@ -289,7 +295,6 @@ fn read(folder: &Path, report: &mut ImportReport) -> Result<BTreeMap<Key, Presen
             say(work.file, row.line, reason);
         }
     }
-    let _ = (&assessments.columns, &info.columns);
     Ok(found)
 }
 
@@ -360,11 +365,7 @@ impl Client {
         Ok(report)
     }
 
-    fn import_course(
-        &mut self,
-        name: &str,
-        found: Presentation,
-    ) -> Result<Imported, ClientError> {
+    fn import_course(&mut self, name: &str, found: Presentation) -> Result<Imported, ClientError> {
         let space = SpaceId(random_id());
         let school = self.store.school();
         let account = |id: &str| AccountId::imported(school, SOURCE, id);

@@ -107,7 +107,12 @@ impl Client {
             return Err(ClientError::Invalid("account.exists"));
         }
         // What a cut join left behind has signed nothing that anybody accepted.
-        for leftover in ["account.db", "account.db-wal", "account.db-shm", "account.db-journal"] {
+        for leftover in [
+            "account.db",
+            "account.db-wal",
+            "account.db-shm",
+            "account.db-journal",
+        ] {
             let _ = std::fs::remove_file(folder.join(leftover));
         }
         let answer: SchoolAnswer = agent()

@@ -8,6 +8,7 @@ mod client;
 mod commands;
 pub mod driver;
 mod error;
+mod gradebook;
 mod import;
 mod join;
 

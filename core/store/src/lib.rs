@@ -56,7 +56,7 @@ pub use files::Location;
 pub use maintenance::{Evicted, Finding};
 pub use outbox::{ItemId, PendingOp};
 pub use queries::{
-    AssignmentRow, CommentRow, CourseRow, GradeRow, GradesRow, LessonRow, MemberRow, PostRow,
+    AssignmentRow, CommentRow, CourseRow, GradeRow, GradesRow, HistoricalRow, LessonRow, MemberRow, PostRow,
     ReleaseRow, SubmissionRow,
 };
 pub use search::Hit;

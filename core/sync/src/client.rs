@@ -3,7 +3,7 @@
 //! Frames go in by [`Session::on_frame`], effects come out. Downloads are kept
 //! slice by slice and applied flush by flush, each after its receipt verified;
 //! uploads stream at once unless an earlier session was cut within them.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use stunity_proto::{
     EntryId, Hash, Lane, PackId, Signature, SpaceId,
@@ -30,6 +30,9 @@ pub struct Options {
     /// Whether only to upload: the relay said that this build is too old to
     /// read.
     pub upload_only: bool,
+    /// Whether packs must name nothing by what this replica is thought to hold:
+    /// after a session that ended with `decode.missing-context`.
+    pub explicit: bool,
 }
 
 /// What the session asks of its driver.
@@ -124,6 +127,8 @@ pub struct Session {
     nonce: [u8; 32],
     cursors: Vec<Cursor>,
     incoming: BTreeMap<u32, Incoming>,
+    /// Streams that are whole: slices of them may cross again.
+    whole: BTreeSet<u32>,
     outgoing: BTreeMap<u32, Outgoing>,
     next_stream: u32,
     flush: Building,
@@ -154,6 +159,7 @@ impl Session {
             nonce: [0; 32],
             cursors: Vec::new(),
             incoming: BTreeMap::new(),
+            whole: BTreeSet::new(),
             outgoing: BTreeMap::new(),
             next_stream: 0,
             flush: Building::default(),
@@ -345,7 +351,8 @@ impl Session {
                 .collect(),
             outbox: None,
             flags: u64::from(self.options.live) * flags::LIVE
-                + u64::from(self.options.upload_only) * flags::UPLOAD_ONLY,
+                + u64::from(self.options.upload_only) * flags::UPLOAD_ONLY
+                + u64::from(self.options.explicit) * flags::EXPLICIT,
             signature: Signature::ZERO,
         };
         if let Some(upload) = upload {
@@ -485,6 +492,9 @@ impl Session {
         bytes: &[u8],
         effects: &mut Vec<Effect>,
     ) -> Result<(), SyncError> {
+        if self.whole.contains(&stream) {
+            return Ok(());
+        }
         let incoming = self
             .incoming
             .get_mut(&stream)
@@ -510,6 +520,7 @@ impl Session {
         if incoming.held == incoming.total
             && let Some(incoming) = self.incoming.remove(&stream)
         {
+            self.whole.insert(stream);
             self.flush.packs.push(incoming);
         }
         Ok(())

@@ -302,10 +302,12 @@ impl Session {
             return Ok(());
         }
         let base = cursors::list_hash(&self.list);
-        for (pack, held) in &flight.partials {
+        // What is to be explicit is made anew.
+        let partials = flight.partials.iter().filter(|_| !self.explicit);
+        for (pack, held) in partials {
             let kept = store.load_download(peer.device, *pack).await?;
             if let Some(download) =
-                kept.filter(|d| d.base == base && (*held as usize) < d.bytes.len())
+                kept.filter(|d| d.base == base && *held as usize <= d.bytes.len())
             {
                 self.resumed = Some((download, *held));
                 break;
@@ -638,7 +640,9 @@ impl Session {
     fn send_pack(&mut self, download: &Download, held: u32, effects: &mut Vec<Effect>) {
         let stream = self.next_stream;
         self.next_stream += 2;
-        let start = held as usize - held as usize % limits::SLICE;
+        // Whole or not, at least the last slice crosses again.
+        let held = (held as usize).min(download.bytes.len().saturating_sub(1));
+        let start = held - held % limits::SLICE;
         let mut slices = download.bytes[start..].chunks(limits::SLICE);
         let mut offset = start as u32;
         if let Some(first) = slices.next() {
@@ -849,6 +853,8 @@ struct Reader {
     school: SchoolId,
     before: BTreeMap<(ChainKey, u64), ChainEntry>,
     certificates: BTreeMap<Signer, Hash>,
+    /// Signers whose certificate comes in this very pack.
+    brought: BTreeSet<Signer>,
     sequences: BTreeMap<(SpaceId, EntryId), u64>,
 }
 
@@ -858,6 +864,7 @@ impl Reader {
             school,
             before: BTreeMap::new(),
             certificates: BTreeMap::new(),
+            brought: BTreeSet::new(),
             sequences: BTreeMap::new(),
         }
     }
@@ -867,12 +874,17 @@ impl Reader {
         for (id, sequence) in &item.head_sequences {
             self.sequences.insert((item.position.space, *id), *sequence);
         }
+        let brought = certificates_in(&header.kinds, item.entry.body());
+        self.brought.extend(brought.iter().map(|(signer, _)| *signer));
         // An entry numbered elsewhere comes without its chain.
         let at_home = item.position.space == header.space && item.position.lane == header.lane;
         if !at_home {
             return;
         }
-        self.certificates.insert(header.signer, header.certificate);
+        // A reader may hold another certificate chain of a node.
+        if !header.signer.is_vouched() {
+            self.certificates.insert(header.signer, header.certificate);
+        }
         let Some(previous) = header.previous else {
             return;
         };
@@ -903,7 +915,10 @@ impl PackContext for Reader {
         self.before.get(&(*chain, sequence)).cloned()
     }
     fn certificate(&self, signer: Signer) -> Option<Hash> {
-        self.certificates.get(&signer).copied()
+        self.certificates
+            .get(&signer)
+            .filter(|_| !self.brought.contains(&signer))
+            .copied()
     }
     fn entry_at(&self, _: SpaceId, _: u64) -> Option<EntryId> {
         None

@@ -2,11 +2,13 @@
 //! about one thing the latest in the relay's order counts; what has no receipt
 //! yet stands above all that has.
 mod courses;
+mod gradebook;
 mod grades;
 mod social;
 mod work;
 
 pub use courses::{AssignmentRow, CourseRow, LessonRow, MemberRow};
+pub use gradebook::HistoricalRow;
 pub use grades::{GradeRow, GradesRow, ReleaseRow};
 pub use social::{CommentRow, PostRow};
 pub use work::SubmissionRow;

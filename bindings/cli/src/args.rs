@@ -1,0 +1,247 @@
+//! The command line.
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use stunity_proto::{AccountId, ObjectId, SchoolId, SpaceId};
+
+/// A headless device of one account.
+#[derive(Parser)]
+#[command(version, about)]
+pub struct Cli {
+    /// The account's folder.
+    #[arg(long, env = "STUNITY_HOME", default_value = ".stunity", global = true)]
+    pub home: PathBuf,
+    /// Machine-readable output: one JSON value.
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Joins a school with an invitation code: a new account, this its first device.
+    Join {
+        /// The relay's URL.
+        #[arg(long)]
+        relay: String,
+        /// The invitation's code.
+        #[arg(long)]
+        code: String,
+        /// The school's id from the invitation on paper.
+        #[arg(long)]
+        school: Option<SchoolId>,
+        /// Claims an imported account.
+        #[arg(long)]
+        account: Option<AccountId>,
+    },
+    /// First sign-in by login and password.
+    SignIn {
+        /// The relay's URL.
+        #[arg(long)]
+        relay: String,
+        /// The login.
+        #[arg(long)]
+        login: String,
+        /// The password.
+        #[arg(long, env = "STUNITY_PASSWORD")]
+        password: String,
+        /// The school's id from the invitation on paper.
+        #[arg(long)]
+        school: Option<SchoolId>,
+    },
+    /// Who this device is.
+    Whoami,
+    /// Sends and fetches everything, once or as long as it runs.
+    Sync {
+        /// Stays and syncs live until interrupted.
+        #[arg(long)]
+        live: bool,
+        /// Connects here instead of the relay's own address (tests).
+        #[arg(long)]
+        via: Option<String>,
+        /// Tries again until everything went and came.
+        #[arg(long, default_value_t = 1)]
+        tries: u32,
+    },
+    /// How far every own item came.
+    Status,
+    /// Courses.
+    #[command(subcommand)]
+    Course(Course),
+    /// Lessons.
+    #[command(subcommand)]
+    Lesson(Lesson),
+    /// Assignments.
+    #[command(subcommand)]
+    Assignment(Assignment),
+    /// Hands work in.
+    Submit {
+        #[arg(long)]
+        course: SpaceId,
+        #[arg(long)]
+        assignment: ObjectId,
+        #[arg(long, default_value_t = 1)]
+        attempt: u64,
+        /// The work.
+        text: String,
+    },
+    /// Writes a grade and releases it; replaces the grades known here.
+    Grade {
+        #[arg(long)]
+        course: SpaceId,
+        #[arg(long)]
+        assignment: ObjectId,
+        #[arg(long)]
+        student: AccountId,
+        /// Points, such as 8.5.
+        #[arg(long)]
+        points: f64,
+        #[arg(long, default_value = "")]
+        feedback: String,
+    },
+    /// Grades that do not know each other.
+    #[command(subcommand)]
+    Conflicts(Conflicts),
+    /// Grades released to this account, or in a course.
+    Releases {
+        #[arg(long)]
+        course: SpaceId,
+    },
+    /// Finds courses, lessons, assignments, posts, comments.
+    Search {
+        /// English or Khmer words.
+        query: String,
+    },
+    /// Imports a grade book folder as courses.
+    ImportGradebook {
+        /// Folder of CSV files.
+        folder: PathBuf,
+    },
+    /// Grade books of imported courses.
+    #[command(subcommand)]
+    Gradebook(Gradebook),
+    /// Fetches everything anew; what was not sent stays.
+    Resync,
+    /// Checks the database.
+    Doctor,
+}
+
+#[derive(Subcommand)]
+pub enum Course {
+    /// Makes a course.
+    Create {
+        #[arg(long)]
+        title: String,
+        #[arg(long)]
+        title_km: Option<String>,
+        #[arg(long, default_value = "")]
+        description: String,
+        /// Anyone in the school may enrol.
+        #[arg(long)]
+        open: bool,
+    },
+    /// Lists courses.
+    List,
+    /// The members of a course.
+    Members {
+        #[arg(long)]
+        course: SpaceId,
+    },
+    /// Enrols a pupil, or oneself.
+    Enrol {
+        #[arg(long)]
+        course: SpaceId,
+        /// The pupil; oneself if left out.
+        #[arg(long)]
+        account: Option<AccountId>,
+    },
+    /// Adds a teacher.
+    AddTeacher {
+        #[arg(long)]
+        course: SpaceId,
+        #[arg(long)]
+        account: AccountId,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum Lesson {
+    /// Publishes a lesson.
+    Publish {
+        #[arg(long)]
+        course: SpaceId,
+        #[arg(long)]
+        title: String,
+        #[arg(long)]
+        title_km: Option<String>,
+        #[arg(long, default_value_t = 0)]
+        order: u64,
+        /// The text, Markdown.
+        text: String,
+    },
+    /// Lists lessons.
+    List {
+        #[arg(long)]
+        course: SpaceId,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum Assignment {
+    /// Publishes an assignment.
+    Publish {
+        #[arg(long)]
+        course: SpaceId,
+        #[arg(long)]
+        title: String,
+        #[arg(long)]
+        title_km: Option<String>,
+        #[arg(long, default_value_t = 10.0)]
+        points: f64,
+        /// When it is due, milliseconds since 1970.
+        #[arg(long)]
+        due_ms: Option<u64>,
+        /// What is to be done.
+        #[arg(default_value = "")]
+        text: String,
+    },
+    /// Lists assignments.
+    List {
+        #[arg(long)]
+        course: SpaceId,
+    },
+    /// What was handed in.
+    Submissions {
+        #[arg(long)]
+        course: SpaceId,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum Conflicts {
+    /// Lists pieces of work whose grades do not know each other.
+    List {
+        #[arg(long)]
+        course: SpaceId,
+    },
+    /// Chooses the grade that counts.
+    Choose {
+        #[arg(long)]
+        course: SpaceId,
+        #[arg(long)]
+        grade: ObjectId,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum Gradebook {
+    /// Writes the rows of imported courses as CSV files.
+    Export {
+        /// The course; all that were imported if left out.
+        #[arg(long)]
+        course: Option<SpaceId>,
+        /// The folder to write.
+        folder: PathBuf,
+    },
+}
