@@ -144,9 +144,8 @@ pub(crate) fn save_manifest(
             own
         ])?;
     if inserted > 0 {
-        let mut insert = conn.prepare_cached(
-            "INSERT INTO blob_chunks (blob, place, chunk) VALUES (?1, ?2, ?3)",
-        )?;
+        let mut insert = conn
+            .prepare_cached("INSERT INTO blob_chunks (blob, place, chunk) VALUES (?1, ?2, ?3)")?;
         for (place, chunk) in manifest.chunks.iter().enumerate() {
             insert.execute(params![&manifest.blob.0, place as i64, &chunk.0])?;
         }
@@ -336,13 +335,10 @@ impl Store {
     }
 }
 
-fn save_chunk(
-    conn: &Connection,
-    hash: &Hash,
-    bytes: &[u8],
-    now_ms: u64,
-) -> Result<(), StoreError> {
-    conn.prepare_cached("INSERT OR IGNORE INTO chunks (chunk, bytes, used_ms) VALUES (?1, ?2, ?3)")?
-        .execute(params![&hash.0, bytes, int(now_ms)])?;
+fn save_chunk(conn: &Connection, hash: &Hash, bytes: &[u8], now_ms: u64) -> Result<(), StoreError> {
+    conn.prepare_cached(
+        "INSERT OR IGNORE INTO chunks (chunk, bytes, used_ms) VALUES (?1, ?2, ?3)",
+    )?
+    .execute(params![&hash.0, bytes, int(now_ms)])?;
     Ok(())
 }

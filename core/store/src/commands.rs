@@ -4,7 +4,7 @@ use stunity_model::Event;
 use stunity_proto::{DocId, Kind, Signer};
 
 use crate::database::Durability;
-use crate::documents::{self, DocumentPlace, Source};
+use crate::documents::{self, DocumentCache, DocumentPlace, Source};
 use crate::fold::{self, Origin};
 use crate::outbox::{self, ItemId, PendingOp};
 use crate::{Store, StoreError, decode};
@@ -173,14 +173,12 @@ impl Store {
         documents::load_changes(&self.conn, doc)
     }
 
-    /// The cached view and snapshot, if they are up to date.
+    /// What is cached of a document, if it is up to date.
     ///
     /// # Errors
     /// A database error.
-    pub fn document_cache(&self, doc: DocId) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
-        Ok(documents::load_cached(&self.conn, doc)?
-            .filter(|cached| !cached.stale)
-            .and_then(|cached| cached.snapshot.zip(cached.view)))
+    pub fn document_cache(&self, doc: DocId) -> Result<Option<DocumentCache>, StoreError> {
+        documents::load_cached(&self.conn, doc)
     }
 
     /// Keeps what was computed of a document.

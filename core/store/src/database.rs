@@ -1,8 +1,8 @@
 //! The connection: settings, migrations, transactions and how durable they are.
 use rusqlite::{Connection, OpenFlags};
 
-use crate::files::Location;
 use crate::StoreError;
+use crate::files::Location;
 
 /// In order; `user_version` counts them. A shipped one is never edited.
 const MIGRATIONS: &[&str] = &[
@@ -76,11 +76,13 @@ pub(crate) fn transaction<T>(
         Durability::Draft => "PRAGMA synchronous = NORMAL",
         Durability::Sealed => "PRAGMA synchronous = FULL",
     };
-    conn.prepare_cached(level)?.execute([]).or_else(|e| match e {
-        // Some versions answer the pragma with a row.
-        rusqlite::Error::ExecuteReturnedResults => Ok(0),
-        e => Err(e),
-    })?;
+    conn.prepare_cached(level)?
+        .execute([])
+        .or_else(|e| match e {
+            // Some versions answer the pragma with a row.
+            rusqlite::Error::ExecuteReturnedResults => Ok(0),
+            e => Err(e),
+        })?;
     conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let result = work(conn).and_then(|value| {
         conn.prepare_cached("COMMIT")?.execute([])?;

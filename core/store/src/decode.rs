@@ -137,16 +137,23 @@ mod tests {
     fn what_another_actor_says_again_is_the_same_text() {
         let device = DeviceId([5; 16]);
         let (old, new) = (ActorId::new(device, 0, 0), ActorId::new(device, 1, 0));
-        let mut base = AutoCommit::new().with_actor(ActorId::new(DeviceId([9; 16]), 0, 0).0[..].into());
-        let text = base.put_object(automerge::ROOT, "text", ObjType::Text).unwrap();
+        let mut base =
+            AutoCommit::new().with_actor(ActorId::new(DeviceId([9; 16]), 0, 0).0[..].into());
+        let text = base
+            .put_object(automerge::ROOT, "text", ObjType::Text)
+            .unwrap();
         base.splice_text(&text, 0, 0, "hello").unwrap();
         let before = base.save();
 
-        let mut edited = AutoCommit::load(&before).unwrap().with_actor(old.0[..].into());
+        let mut edited = AutoCommit::load(&before)
+            .unwrap()
+            .with_actor(old.0[..].into());
         let heads = edited.get_heads();
         edited.splice_text(&text, 5, 0, " world").unwrap();
         edited.commit();
-        let list = edited.put_object(automerge::ROOT, "list", ObjType::List).unwrap();
+        let list = edited
+            .put_object(automerge::ROOT, "list", ObjType::List)
+            .unwrap();
         edited.insert(&list, 0, 7).unwrap();
         edited.delete(&text, 0).unwrap();
         edited.commit();
@@ -158,7 +165,9 @@ mod tests {
         assert_eq!(own.len(), 2);
 
         // The other copy of the device has used the same actor for something else.
-        let mut relay = AutoCommit::load(&before).unwrap().with_actor(old.0[..].into());
+        let mut relay = AutoCommit::load(&before)
+            .unwrap()
+            .with_actor(old.0[..].into());
         relay.splice_text(&text, 0, 0, ">").unwrap();
         relay.commit();
 

@@ -65,10 +65,8 @@ pub(crate) fn move_to_entry(
     entry: EntryRow,
     position: usize,
 ) -> Result<(), StoreError> {
-    conn.prepare_cached(
-        "UPDATE changes SET entry = ?2, position = ?3, op = NULL WHERE op = ?1",
-    )?
-    .execute(params![op, entry, position as i64])?;
+    conn.prepare_cached("UPDATE changes SET entry = ?2, position = ?3, op = NULL WHERE op = ?1")?
+        .execute(params![op, entry, position as i64])?;
     Ok(())
 }
 
@@ -92,10 +90,7 @@ pub(crate) fn void_changes(
 }
 
 /// Where a document belongs, if any change of it is held.
-pub(crate) fn place_of(
-    conn: &Connection,
-    doc: DocId,
-) -> Result<Option<DocumentPlace>, StoreError> {
+pub(crate) fn place_of(conn: &Connection, doc: DocId) -> Result<Option<DocumentPlace>, StoreError> {
     conn.prepare_cached("SELECT type, space, lane FROM documents WHERE doc = ?1")?
         .query_row([&doc.0], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?))
@@ -143,22 +138,28 @@ pub(crate) fn load_changes(conn: &Connection, doc: DocId) -> Result<Vec<Vec<u8>>
     Ok(changes)
 }
 
-/// What is cached of a document.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Cached {
-    pub snapshot: Option<Vec<u8>>,
-    pub view: Option<Vec<u8>>,
-    pub stale: bool,
+/// What was computed of a document from all its changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentCache {
+    /// The document, saved.
+    pub snapshot: Vec<u8>,
+    /// What screens read.
+    pub view: Vec<u8>,
 }
 
-pub(crate) fn load_cached(conn: &Connection, doc: DocId) -> Result<Option<Cached>, StoreError> {
+pub(crate) fn load_cached(
+    conn: &Connection,
+    doc: DocId,
+) -> Result<Option<DocumentCache>, StoreError> {
     Ok(conn
-        .prepare_cached("SELECT snapshot, view, stale FROM documents WHERE doc = ?1")?
+        .prepare_cached(
+            "SELECT snapshot, view FROM documents WHERE doc = ?1 AND stale = 0
+             AND snapshot IS NOT NULL AND view IS NOT NULL",
+        )?
         .query_row([&doc.0], |row| {
-            Ok(Cached {
+            Ok(DocumentCache {
                 snapshot: row.get(0)?,
                 view: row.get(1)?,
-                stale: row.get(2)?,
             })
         })
         .optional()?)
@@ -170,10 +171,8 @@ pub(crate) fn save_cached(
     snapshot: &[u8],
     view: &[u8],
 ) -> Result<(), StoreError> {
-    conn.prepare_cached(
-        "UPDATE documents SET snapshot = ?2, view = ?3, stale = 0 WHERE doc = ?1",
-    )?
-    .execute(params![&doc.0, snapshot, view])?;
+    conn.prepare_cached("UPDATE documents SET snapshot = ?2, view = ?3, stale = 0 WHERE doc = ?1")?
+        .execute(params![&doc.0, snapshot, view])?;
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! What judging looks up: courses, staff, chains. Caches what is held, so that
 //! an entry is judged without reading a course again.
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use stunity_identity::{Certificate, SchoolAnchor, StaffAdmission, StaffRoles};
@@ -61,16 +62,11 @@ impl Facts {
         *self = Self::default();
     }
 
-    pub fn course(
-        &mut self,
-        conn: &Connection,
-        space: SpaceId,
-    ) -> Result<&mut Course, StoreError> {
-        if !self.courses.contains_key(&space) {
-            let course = load_course(conn, space)?;
-            self.courses.insert(space, course);
-        }
-        Ok(self.courses.entry(space).or_default())
+    pub fn course(&mut self, conn: &Connection, space: SpaceId) -> Result<&mut Course, StoreError> {
+        Ok(match self.courses.entry(space) {
+            Slot::Occupied(held) => held.into_mut(),
+            Slot::Vacant(slot) => slot.insert(load_course(conn, space)?),
+        })
     }
 
     pub fn insert(&mut self, conn: &Connection, entry: &Entry) -> Result<(), StoreError> {
@@ -97,8 +93,7 @@ impl Facts {
         if let Some(roles) = self.staff.get(&account) {
             return Ok(*roles);
         }
-        let mut statement =
-            conn.prepare_cached("SELECT roles FROM staff WHERE account = ?1")?;
+        let mut statement = conn.prepare_cached("SELECT roles FROM staff WHERE account = ?1")?;
         let mut roles = StaffRoles::default();
         for bits in statement.query_map([&account.0], |row| row.get::<_, u8>(0))? {
             roles = roles.and(StaffRoles::from_bits(bits?));

@@ -38,12 +38,7 @@ impl Store {
 
     /// Who wrote something may erase it, and the staff of its course. Keys and
     /// membership are never erased: everything else is judged by them.
-    fn may_erase(
-        &self,
-        conn: &Connection,
-        by: &Entry,
-        target: &Entry,
-    ) -> Result<bool, StoreError> {
+    fn may_erase(&self, conn: &Connection, by: &Entry, target: &Entry) -> Result<bool, StoreError> {
         let (by, of) = (by.header(), target.header());
         if by.space != of.space || Class::of(of) != Class::Content {
             return Ok(false);

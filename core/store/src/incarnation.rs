@@ -40,8 +40,7 @@ impl Store {
     /// [`StoreError::NotFound`] if it is not held, [`StoreError::NotAllowed`] if
     /// it was not refused.
     pub fn retry_refused(&mut self, id: EntryId) -> Result<(), StoreError> {
-        let found =
-            entries::find(&self.conn, &id)?.ok_or(StoreError::NotFound("refused entry"))?;
+        let found = entries::find(&self.conn, &id)?.ok_or(StoreError::NotFound("refused entry"))?;
         if found.sent != Some(Sent::Refused) {
             return Err(StoreError::NotAllowed("entry that was not refused"));
         }

@@ -49,15 +49,15 @@ mod trust;
 mod words;
 
 pub use blobs::{BlobState, Manifest};
-pub use documents::DocumentPlace;
+pub use documents::{DocumentCache, DocumentPlace};
 pub use entries::{Sent, State};
 pub use error::StoreError;
 pub use files::Location;
 pub use maintenance::{Evicted, Finding};
 pub use outbox::{ItemId, PendingOp};
 pub use queries::{
-    AssignmentRow, CommentRow, CourseRow, GradeRow, GradesRow, HistoricalRow, LessonRow, MemberRow, PostRow,
-    ReleaseRow, SubmissionRow,
+    AssignmentRow, CommentRow, CourseRow, GradeRow, GradesRow, HistoricalRow, LessonRow, MemberRow,
+    PostRow, ReleaseRow, SubmissionRow,
 };
 pub use search::Hit;
 pub use status::{DataUse, Item, ItemState, RefusedEntry, Unsent};

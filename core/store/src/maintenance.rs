@@ -25,7 +25,10 @@ pub struct Evicted {
 
 /// What is counted, with its code.
 const CHECKS: &[(&str, &str)] = &[
-    ("entries.held", "SELECT count(*) FROM entries WHERE state = 2"),
+    (
+        "entries.held",
+        "SELECT count(*) FROM entries WHERE state = 2",
+    ),
     (
         "entries.rejected",
         "SELECT count(*) FROM entries WHERE state = 3 AND send IS NULL",
@@ -34,7 +37,10 @@ const CHECKS: &[(&str, &str)] = &[
         "entries.quarantined",
         "SELECT count(*) FROM entries WHERE state = 4",
     ),
-    ("entries.refused", "SELECT count(*) FROM entries WHERE send = 3"),
+    (
+        "entries.refused",
+        "SELECT count(*) FROM entries WHERE send = 3",
+    ),
     (
         "entry.fork",
         "SELECT count(*) FROM evidence WHERE code = 'entry.fork'",

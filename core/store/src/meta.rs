@@ -18,11 +18,7 @@ pub(crate) fn load<T: FromSql>(conn: &Connection, name: &str) -> Result<Option<T
         .optional()?)
 }
 
-pub(crate) fn save(
-    conn: &Connection,
-    name: &str,
-    value: impl ToSql,
-) -> Result<(), StoreError> {
+pub(crate) fn save(conn: &Connection, name: &str, value: impl ToSql) -> Result<(), StoreError> {
     conn.prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")?
         .execute(params![name, value])?;
     Ok(())
@@ -35,11 +31,7 @@ pub(crate) fn load_key(conn: &Connection, name: &str) -> Result<Option<[u8; 32]>
         .optional()?)
 }
 
-pub(crate) fn save_key(
-    conn: &Connection,
-    name: &str,
-    secret: &[u8; 32],
-) -> Result<(), StoreError> {
+pub(crate) fn save_key(conn: &Connection, name: &str, secret: &[u8; 32]) -> Result<(), StoreError> {
     conn.prepare_cached("INSERT OR REPLACE INTO keys (name, secret) VALUES (?1, ?2)")?
         .execute(params![name, secret])?;
     Ok(())

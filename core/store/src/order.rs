@@ -130,10 +130,7 @@ pub(crate) fn position_of(
 }
 
 /// The receipt for an entry, or none if only parcels brought it.
-pub(crate) fn load_receipt(
-    conn: &Connection,
-    id: &EntryId,
-) -> Result<Option<Receipt>, StoreError> {
+pub(crate) fn load_receipt(conn: &Connection, id: &EntryId) -> Result<Option<Receipt>, StoreError> {
     let found = conn
         .prepare_cached(
             "SELECT n.space, n.lane, n.epoch, n.sequence, n.received_ms, n.leaf,

@@ -180,11 +180,7 @@ pub(crate) fn take_batch(
         "SELECT op, kind, type, doc, bytes FROM outbox WHERE space = ?1 AND lane = ?2
          ORDER BY op LIMIT ?3",
     )?;
-    let mut rows = statement.query(params![
-        &space.0,
-        lane.to_key(),
-        limits::MAX_OPS as i64
-    ])?;
+    let mut rows = statement.query(params![&space.0, lane.to_key(), limits::MAX_OPS as i64])?;
     let mut batch = Vec::new();
     let mut length = BODY_OVERHEAD;
     while let Some(row) = rows.next()? {
@@ -195,7 +191,10 @@ pub(crate) fn take_batch(
             break;
         }
         let kind = kind_of_columns(row.get(1)?, row.get(2)?, row.get(3)?)?;
-        if batch.last().is_some_and(|last: &QueuedOp| needs_own_entry(&batch[0], last, kind)) {
+        if batch
+            .last()
+            .is_some_and(|last: &QueuedOp| needs_own_entry(&batch[0], last, kind))
+        {
             break;
         }
         batch.push(QueuedOp {
@@ -222,8 +221,8 @@ pub(crate) fn mark_sealed(
     batch: &[QueuedOp],
     entry: i64,
 ) -> Result<(), StoreError> {
-    let mut item = conn
-        .prepare_cached("UPDATE items SET op = NULL, entry = ?2, position = ?3 WHERE op = ?1")?;
+    let mut item =
+        conn.prepare_cached("UPDATE items SET op = NULL, entry = ?2, position = ?3 WHERE op = ?1")?;
     let mut delete = conn.prepare_cached("DELETE FROM outbox WHERE op = ?1")?;
     for (position, queued) in batch.iter().enumerate() {
         item.execute(params![queued.op, entry, position as i64])?;

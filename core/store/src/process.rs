@@ -20,11 +20,29 @@ use crate::{Store, StoreError, domain, entries, meta, order, trust};
 /// phone's memory holds them.
 const BATCH: usize = 2048;
 
-/// What processing did.
+/// What processing left over. Entries that were held for a moment, until
+/// another of the same flush was there, are not in it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settled {
-    pub held: Vec<(EntryId, &'static str)>,
-    pub rejected: Vec<(EntryId, &'static str)>,
+    pub held: BTreeMap<EntryId, &'static str>,
+    pub rejected: BTreeMap<EntryId, &'static str>,
+}
+
+impl Settled {
+    fn hold(&mut self, id: EntryId, code: &'static str) {
+        self.held.insert(id, code);
+    }
+
+    fn reject(&mut self, id: EntryId, code: &'static str) {
+        self.held.remove(&id);
+        self.rejected.insert(id, code);
+    }
+
+    fn apply(&mut self, id: &EntryId) {
+        if !self.held.is_empty() {
+            self.held.remove(id);
+        }
+    }
 }
 
 /// An entry being processed.
@@ -38,9 +56,16 @@ pub(crate) struct Work {
 
 /// What becomes of it.
 enum Judged {
-    Apply { wants: Vec<Vec<u8>> },
-    Hold { code: &'static str, wants: Vec<Vec<u8>> },
-    Reject { code: &'static str },
+    Apply {
+        wants: Vec<Vec<u8>>,
+    },
+    Hold {
+        code: &'static str,
+        wants: Vec<Vec<u8>>,
+    },
+    Reject {
+        code: &'static str,
+    },
     /// Refused by the relay or written again: its code stays.
     Withdrawn,
 }
@@ -204,7 +229,7 @@ impl Store {
                 for (row, entry) in &new {
                     entries::save_state(conn, *row, State::Held, Some("account.unbound"))?;
                     entries::save_wants(conn, *row, &[account.0.to_vec()])?;
-                    settled.held.push((entry.id(), "account.unbound"));
+                    settled.hold(entry.id(), "account.unbound");
                 }
                 continue;
             };
@@ -214,10 +239,13 @@ impl Store {
                 .collect();
             for (row, entry) in &new {
                 match refused.get(&entry.id()) {
-                    None => entries::save_state(conn, *row, State::Applied, None)?,
+                    None => {
+                        entries::save_state(conn, *row, State::Applied, None)?;
+                        settled.apply(&entry.id());
+                    }
                     Some(code) => {
                         entries::save_state(conn, *row, State::Rejected, Some(code))?;
-                        settled.rejected.push((entry.id(), code));
+                        settled.reject(entry.id(), code);
                     }
                 }
             }
@@ -260,12 +288,7 @@ impl Store {
         Ok(parallel(batch, verify))
     }
 
-    fn judge(
-        &self,
-        conn: &Connection,
-        work: &Work,
-        signed: &Signed,
-    ) -> Result<Judged, StoreError> {
+    fn judge(&self, conn: &Connection, work: &Work, signed: &Signed) -> Result<Judged, StoreError> {
         if matches!(work.sent, Some(Sent::Refused | Sent::Rewritten)) {
             return Ok(Judged::Withdrawn);
         }
@@ -378,6 +401,7 @@ impl Store {
         match judged {
             Judged::Apply { wants } => {
                 self.apply_entry(conn, work, touched)?;
+                settled.apply(&id);
                 conn.prepare_cached(
                     "UPDATE entries SET state = 1, folded = 1, code = NULL WHERE entry = ?1",
                 )?
@@ -397,7 +421,7 @@ impl Store {
                 )?
                 .execute(params![work.row, kept])?;
                 entries::save_wants(conn, work.row, &wants)?;
-                settled.held.push((id, code));
+                settled.hold(id, code);
             }
             Judged::Reject { code } => {
                 self.withdraw(conn, work, touched)?;
@@ -405,7 +429,7 @@ impl Store {
                     "UPDATE entries SET state = 3, folded = 0, code = ?2 WHERE entry = ?1",
                 )?
                 .execute(params![work.row, code])?;
-                settled.rejected.push((id, code));
+                settled.reject(id, code);
             }
             Judged::Withdrawn => {
                 self.withdraw(conn, work, touched)?;

@@ -45,9 +45,7 @@ impl Replica for Store {
     }
 
     fn drop_partial(&mut self, pack: PackId) -> Result<(), SyncError> {
-        Ok(self.write(Durability::Draft, |conn| {
-            transfer::drop_partial(conn, pack)
-        })?)
+        Ok(self.write(Durability::Draft, |conn| transfer::drop_partial(conn, pack))?)
     }
 
     fn next_upload(
@@ -108,8 +106,8 @@ impl Replica for Store {
             self.rotate()?;
         }
         let settled = self.process()?;
-        stored.applied.held = settled.held;
-        stored.applied.rejected = settled.rejected;
+        stored.applied.held = settled.held.into_iter().collect();
+        stored.applied.rejected = settled.rejected.into_iter().collect();
         Ok(stored.applied)
     }
 }
@@ -207,9 +205,7 @@ impl Store {
                 let sent = own.then_some(Sent::Accepted);
                 let row = entries::insert(conn, entry, State::Received, sent)?;
                 trust::save_certificate(conn, header.signer, &header.certificate, false)?;
-                for (signer, hash) in
-                    stunity_sync::certificates_in(&header.kinds, entry.body())
-                {
+                for (signer, hash) in stunity_sync::certificates_in(&header.kinds, entry.body()) {
                     trust::save_certificate(conn, signer, &hash, false)?;
                 }
                 row

@@ -192,12 +192,7 @@ fn sign_next(
     Ok(entry)
 }
 
-fn save_head(
-    conn: &Connection,
-    chain: i64,
-    sequence: u64,
-    id: &EntryId,
-) -> Result<(), StoreError> {
+fn save_head(conn: &Connection, chain: i64, sequence: u64, id: &EntryId) -> Result<(), StoreError> {
     conn.prepare_cached("UPDATE chains SET head_sequence = ?2, head_id = ?3 WHERE chain = ?1")?
         .execute(params![chain, int(sequence), &id.0])?;
     Ok(())

@@ -17,7 +17,13 @@ pub(crate) fn save(
     text: &str,
 ) -> Result<(), StoreError> {
     drop_op(conn, &origin.entry, op)?;
-    let title: String = text.lines().next().unwrap_or("").chars().take(TITLE).collect();
+    let title: String = text
+        .lines()
+        .next()
+        .unwrap_or("")
+        .chars()
+        .take(TITLE)
+        .collect();
     conn.prepare_cached(
         "INSERT INTO findable (object, kind, space, entry, op, sequence, title, words)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",

@@ -153,7 +153,9 @@ fn state_of(conn: &Connection, raw: &Raw) -> Result<ItemState, StoreError> {
 
 fn accepted_state(conn: &Connection, raw: &Raw) -> Result<ItemState, StoreError> {
     let released: Option<Option<i64>> = conn
-        .prepare_cached("SELECT received_ms FROM p_release WHERE space = ?1 AND attempt = ?2 LIMIT 1")?
+        .prepare_cached(
+            "SELECT received_ms FROM p_release WHERE space = ?1 AND attempt = ?2 LIMIT 1",
+        )?
         .query_row(params![&raw.space, raw.entry], |row| row.get(0))
         .optional()?;
     if let Some(released) = released {

@@ -10,8 +10,8 @@ use stunity_proto::{AccountId, ActorId, DeviceId, EntryId, SchoolId, limits};
 use stunity_sync::replica::Owner;
 
 use crate::database::{self, Durability};
-use crate::files::{self, Location, OwnerLock};
 use crate::domain::Facts;
+use crate::files::{self, Location, OwnerLock};
 use crate::trust::Logs;
 use crate::trust::Rank;
 use crate::{StoreError, fold, meta, trust};
@@ -74,7 +74,14 @@ impl Store {
         let conn = database::open(&location, true)?;
         database::transaction(&conn, Durability::Sealed, |conn| {
             fold::create_projections(conn)?;
-            trust::save_root(conn, setup.account, &setup.root, Rank::Own, &EntryId::ZERO, None)?;
+            trust::save_root(
+                conn,
+                setup.account,
+                &setup.root,
+                Rank::Own,
+                &EntryId::ZERO,
+                None,
+            )?;
             meta::save(conn, meta::SCHOOL_ANCHOR, setup.anchor.encode())?;
             meta::save(conn, meta::ACCOUNT, setup.account.0)?;
             meta::save(conn, meta::INCARNATION, 0)?;
@@ -114,8 +121,7 @@ impl Store {
         let key = |name| meta::load_key(&conn, name)?.ok_or(StoreError::Damaged("keys"));
         let sign = SigningKey::from_seed(&key(KEY_SIGN)?);
         let kex = KexSecret::from_seed(&key(KEY_KEX)?);
-        let account =
-            meta::load(&conn, meta::ACCOUNT)?.ok_or(StoreError::Damaged("account"))?;
+        let account = meta::load(&conn, meta::ACCOUNT)?.ok_or(StoreError::Damaged("account"))?;
         let anchor = trust::load_anchor(&conn)?;
         let owner = Owner {
             school: anchor.school,
@@ -218,16 +224,17 @@ impl Store {
     /// [`StoreError::Damaged`].
     pub fn certificate(&self) -> Result<Option<Certificate<Device>>, StoreError> {
         let bytes: Option<Vec<u8>> = meta::load(&self.conn, meta::CERTIFICATE)?;
-        Ok(bytes
-            .map(|bytes| Certificate::decode(&bytes))
-            .transpose()?)
+        Ok(bytes.map(|bytes| Certificate::decode(&bytes)).transpose()?)
     }
 
     /// Keeps the device's certificate, once a live device or the root issued it.
     ///
     /// # Errors
     /// A certificate of another device.
-    pub fn save_certificate(&mut self, certificate: &Certificate<Device>) -> Result<(), StoreError> {
+    pub fn save_certificate(
+        &mut self,
+        certificate: &Certificate<Device>,
+    ) -> Result<(), StoreError> {
         let body = certificate.body();
         if body.id() != self.owner.device
             || body.account != self.owner.account

@@ -120,7 +120,10 @@ pub(crate) fn take_upload(
             Upload {
                 pack,
                 bytes,
-                entries: entries.into_iter().map(|sent| (sent.id, sent.space, sent.lane)).collect(),
+                entries: entries
+                    .into_iter()
+                    .map(|sent| (sent.id, sent.space, sent.lane))
+                    .collect(),
                 acknowledged,
                 begun,
             },

@@ -1,5 +1,6 @@
 //! Whose signatures count: the school's relays, and the devices of accounts.
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use stunity_identity::{
@@ -185,14 +186,13 @@ impl Logs {
         conn: &Connection,
         account: AccountId,
     ) -> Result<Option<&AccountLog>, StoreError> {
-        if !self.held.contains_key(&account) {
-            let Some(root) = root_of(conn, account)? else {
-                return Ok(None);
-            };
-            let log = load_log(conn, account, root)?;
-            self.held.insert(account, log);
-        }
-        Ok(self.held.get(&account))
+        Ok(match self.held.entry(account) {
+            Slot::Occupied(held) => Some(held.into_mut()),
+            Slot::Vacant(slot) => match root_of(conn, account)? {
+                None => None,
+                Some(root) => Some(slot.insert(load_log(conn, account, root)?)),
+            },
+        })
     }
 
     /// A log that is loaded already, without touching the database: for threads.

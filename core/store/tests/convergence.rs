@@ -1,4 +1,5 @@
 //! What comes, in whatever order, gives the same; what was written survives.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 mod support;
 
 use proptest::prelude::*;
@@ -19,7 +20,10 @@ fn a_course_reaches_its_pupil_and_work_comes_back() {
 
     let lane = Lane::One(class.pupil.account);
     let item = phone
-        .enqueue(&[event(class.space, lane, submit(object(9), 1, "My essay"))], NOW)
+        .enqueue(
+            &[event(class.space, lane, submit(object(9), 1, "My essay"))],
+            NOW,
+        )
         .unwrap()[0];
     let provisional = phone.submissions(class.space, None).unwrap();
     assert_eq!(provisional.len(), 1);
@@ -32,7 +36,10 @@ fn a_course_reaches_its_pupil_and_work_comes_back() {
 
     class.relay.take(&mut phone);
     let status = phone.item_status(item).unwrap().unwrap();
-    assert!(matches!(status.state, ItemState::Received { .. }), "{status:?}");
+    assert!(
+        matches!(status.state, ItemState::Received { .. }),
+        "{status:?}"
+    );
     assert_eq!(phone.unsent().unwrap(), Unsent::default());
     let sent = phone.submissions(class.space, None).unwrap();
     assert_eq!(sent.len(), 1, "the provisional row is replaced");
@@ -50,7 +57,15 @@ fn a_course_reaches_its_pupil_and_work_comes_back() {
             receipt.count,
             &receipt.path
         ),
-        Some(receipt::root_of_path(&receipt.leaf.hash(), receipt.index, receipt.count, &receipt.path).unwrap())
+        Some(
+            receipt::root_of_path(
+                &receipt.leaf.hash(),
+                receipt.index,
+                receipt.count,
+                &receipt.path
+            )
+            .unwrap()
+        )
     );
 }
 
@@ -76,7 +91,10 @@ fn busy_class() -> Class {
     let (mut class, mut desk, mut phone) = Class::new();
     let lane = Lane::One(class.pupil.account);
     phone
-        .enqueue(&[event(class.space, lane, submit(object(9), 1, "One"))], NOW)
+        .enqueue(
+            &[event(class.space, lane, submit(object(9), 1, "One"))],
+            NOW,
+        )
         .unwrap();
     class.relay.take(&mut phone);
     class.relay.give(&mut desk);
@@ -100,7 +118,10 @@ fn busy_class() -> Class {
     .unwrap();
     class.relay.take(&mut desk);
     phone
-        .enqueue(&[event(class.space, lane, submit(object(9), 2, "Two"))], NOW)
+        .enqueue(
+            &[event(class.space, lane, submit(object(9), 2, "Two"))],
+            NOW,
+        )
         .unwrap();
     class.relay.take(&mut phone);
     desk.enqueue(
@@ -171,8 +192,7 @@ fn entries_of_unknown_keys_wait_for_them() {
         .iter()
         .cloned()
         .partition(|(entry, _)| entry.header().lane == Lane::Keys);
-    let applied =
-        stunity_sync::Replica::apply(&mut reader, class.relay.flush(&rest)).unwrap();
+    let applied = stunity_sync::Replica::apply(&mut reader, class.relay.flush(&rest)).unwrap();
     assert!(!applied.held.is_empty() && applied.rejected.is_empty());
     assert!(reader.course(class.space).unwrap().is_none());
     stunity_sync::Replica::apply(&mut reader, class.relay.flush(&keys)).unwrap();
@@ -194,7 +214,10 @@ fn resync_keeps_own_work_and_reads_the_rest_again() {
     let (mut class, mut desk, mut phone) = Class::new();
     let lane = Lane::One(class.pupil.account);
     phone
-        .enqueue(&[event(class.space, lane, submit(object(9), 1, "One"))], NOW)
+        .enqueue(
+            &[event(class.space, lane, submit(object(9), 1, "One"))],
+            NOW,
+        )
         .unwrap();
     phone.resync().unwrap();
     assert_eq!(phone.unsent().unwrap().waiting, 1);

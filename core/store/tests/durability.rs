@@ -1,4 +1,5 @@
 //! Power cuts, full disks, and documents that bring the app down.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 mod support;
 
 use std::path::Path;
@@ -94,7 +95,10 @@ fn a_torn_wal_gives_an_earlier_state_and_no_damage() {
         };
         seen.insert(store.comments(object(9)).unwrap().len());
         let damage = store.doctor().unwrap();
-        assert!(damage.iter().all(|f| !f.code.starts_with("database.")), "{damage:?}");
+        assert!(
+            damage.iter().all(|f| !f.code.starts_with("database.")),
+            "{damage:?}"
+        );
     }
     assert!(seen.contains(&6));
 }
@@ -154,9 +158,13 @@ fn a_full_disk_at_any_write_is_said_and_survived() {
     });
     refusals += refused;
     let (upload, refused) = until_it_fits(&mut phone, space, |store| {
-        store
-            .next_upload(&[], false, 0)
-            .map_err(|e| if e.code() == "store.no-space" { "store.no-space" } else { "other" })
+        store.next_upload(&[], false, 0).map_err(|e| {
+            if e.code() == "store.no-space" {
+                "store.no-space"
+            } else {
+                "other"
+            }
+        })
     });
     refusals += refused;
     assert!(upload.is_some());
@@ -220,7 +228,9 @@ fn eviction_frees_what_can_be_fetched_and_nothing_else() {
             NOW,
         )
         .unwrap();
-    phone.save_slice(PackId([4; 32]), 9000, 0, &[1; 1024]).unwrap();
+    phone
+        .save_slice(PackId([4; 32]), 9000, 0, &[1; 1024])
+        .unwrap();
     assert_eq!(phone.evict(1 << 30).unwrap().chunk_bytes, 0);
     assert_eq!(phone.blob_bytes(own.blob).unwrap().unwrap().len(), 70_000);
     assert_eq!(phone.unsent().unwrap().waiting, 1);
@@ -245,7 +255,11 @@ fn change(person: &Person, space: SpaceId, doc: DocId, text: &str) -> PendingOp 
     let actor = ActorId::new(person.sign.device_id(), 0, 0);
     let mut document = automerge::AutoCommit::new().with_actor(actor.0[..].into());
     document.put(automerge::ROOT, "text", text).unwrap();
-    let bytes = document.get_last_local_change().unwrap().raw_bytes().to_vec();
+    let bytes = document
+        .get_last_local_change()
+        .unwrap()
+        .raw_bytes()
+        .to_vec();
     PendingOp {
         space,
         lane: Lane::Staff,
@@ -273,7 +287,12 @@ fn a_document_that_brings_the_app_down_is_quarantined() {
         .relay
         .log
         .iter()
-        .find(|(e, _)| e.header().kinds.contains(&Kind::Change { doc_type: 1, doc: bad }))
+        .find(|(e, _)| {
+            e.header().kinds.contains(&Kind::Change {
+                doc_type: 1,
+                doc: bad,
+            })
+        })
         .unwrap()
         .0
         .id();
@@ -317,7 +336,10 @@ fn what_was_typed_survives_until_its_change_is_made() {
     assert!(desk.open_journals().unwrap().is_empty());
     assert_eq!(
         desk.document_cache(doc).unwrap(),
-        Some((b"snapshot".to_vec(), b"view".to_vec()))
+        Some(DocumentCache {
+            snapshot: b"snapshot".to_vec(),
+            view: b"view".to_vec(),
+        })
     );
     assert_eq!(desk.document_changes(doc).unwrap().len(), 1);
     desk.seal().unwrap();

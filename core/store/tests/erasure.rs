@@ -1,5 +1,6 @@
 //! Erased means erased: in rows, indices, packs, free pages and the WAL. And
 //! revoked means revoked.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 mod support;
 
 use stunity_identity::{AccountEvent, Revocation};
@@ -125,13 +126,19 @@ fn revoked_means_revoked_in_every_order() {
     let (mut class, mut desk, mut phone) = Class::new();
     let lane = Lane::One(class.pupil.account);
     phone
-        .enqueue(&[event(class.space, lane, submit(object(9), 1, "before"))], NOW)
+        .enqueue(
+            &[event(class.space, lane, submit(object(9), 1, "before"))],
+            NOW,
+        )
         .unwrap();
     class.relay.take(&mut phone);
     let last = phone.submissions(class.space, None).unwrap()[0].entry;
     let header = phone.entry(last).unwrap().unwrap().header().clone();
     phone
-        .enqueue(&[event(class.space, lane, submit(object(9), 2, "after"))], NOW)
+        .enqueue(
+            &[event(class.space, lane, submit(object(9), 2, "after"))],
+            NOW,
+        )
         .unwrap();
     class.relay.take(&mut phone);
 
@@ -227,7 +234,11 @@ fn khmer_is_found_as_it_sounds() {
         NOW,
     )
     .unwrap();
-    assert_eq!(desk.search("ស្ត្រី", 5).unwrap().len(), 1, "before it is sealed");
+    assert_eq!(
+        desk.search("ស្ត្រី", 5).unwrap().len(),
+        1,
+        "before it is sealed"
+    );
     class.relay.take(&mut desk);
     class.relay.give(&mut phone);
     for query in ["ស្ត្រី", "ស្រ្តី", "សិស្ស", "7"] {

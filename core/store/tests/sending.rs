@@ -1,4 +1,5 @@
 //! What leaves: sealed late, once, and never lost.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 mod support;
 
 use stunity_proto::*;
@@ -51,7 +52,12 @@ fn a_pack_keeps_its_name_through_a_crash() {
     phone.enqueue(&[note(class.space, lane, 1)], NOW).unwrap();
     let first = phone.next_upload(&[], false, 0).unwrap().unwrap();
     assert!(!first.begun);
-    assert!(phone.next_upload(&[first.pack], false, 0).unwrap().is_none());
+    assert!(
+        phone
+            .next_upload(&[first.pack], false, 0)
+            .unwrap()
+            .is_none()
+    );
     phone.save_upload_offset(first.pack, 17).unwrap();
     drop(phone);
     let mut phone = open(&class.path("pupil.db"));
@@ -93,7 +99,13 @@ fn a_refused_item_is_kept_explained_and_tried_again() {
     assert!(!refused[0].tombstone.is_empty());
 
     phone.retry_refused(id).unwrap();
-    assert_eq!(phone.unsent().unwrap(), Unsent { waiting: 1, refused: 0 });
+    assert_eq!(
+        phone.unsent().unwrap(),
+        Unsent {
+            waiting: 1,
+            refused: 0
+        }
+    );
     assert_eq!(phone.comments(object(9)).unwrap().len(), 1);
     assert_eq!(class.relay.take(&mut phone), 1);
     let status = phone.item_status(item).unwrap().unwrap();
@@ -118,7 +130,9 @@ fn a_restored_phone_writes_again_what_was_not_acknowledged() {
     // The backup does not know what the phone sent after it was made.
     let mut restored = open(&backup);
     assert_eq!(restored.incarnation().unwrap(), 0);
-    restored.enqueue(&[note(class.space, lane, 2)], NOW).unwrap();
+    restored
+        .enqueue(&[note(class.space, lane, 2)], NOW)
+        .unwrap();
     restored.seal().unwrap();
     class.relay.give(&mut restored);
     assert_eq!(restored.incarnation().unwrap(), 1);
@@ -147,7 +161,13 @@ fn a_fork_that_the_relay_refuses_rotates_too() {
     };
     phone.apply(flush).unwrap();
     assert_eq!(phone.incarnation().unwrap(), 1);
-    assert_eq!(phone.unsent().unwrap(), Unsent { waiting: 1, refused: 0 });
+    assert_eq!(
+        phone.unsent().unwrap(),
+        Unsent {
+            waiting: 1,
+            refused: 0
+        }
+    );
     assert_eq!(class.relay.take(&mut phone), 1);
     assert_eq!(phone.comments(object(9)).unwrap().len(), 1);
 }

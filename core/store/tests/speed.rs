@@ -1,5 +1,6 @@
 //! How fast: run with
 //! `cargo test --release -p stunity-store --test speed -- --ignored --nocapture`.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 mod support;
 
 use std::time::Instant;
@@ -38,7 +39,13 @@ fn a_course_of_1593_pupils_is_applied_and_listed() {
                     space,
                     Lane::One(account),
                     Comment {
-                        comment: ObjectId([round as u8; 16]),
+                        comment: ObjectId(std::array::from_fn(|i| {
+                            if i < 8 {
+                                round as u8
+                            } else {
+                                n.to_be_bytes()[i % 2]
+                            }
+                        })),
                         about: object(9),
                         parent: None,
                         text: format!("A remark on the work of pupil {n} in round {round}."),
@@ -66,7 +73,11 @@ fn a_course_of_1593_pupils_is_applied_and_listed() {
     println!("class list of {}: {:?}", list.len(), start.elapsed());
     assert_eq!(list.len(), usize::from(PUPILS) + 1);
     let start = Instant::now();
-    println!("courses: {:?}, {:?}", reader.courses().unwrap().len(), start.elapsed());
+    println!(
+        "courses: {:?}, {:?}",
+        reader.courses().unwrap().len(),
+        start.elapsed()
+    );
     let start = Instant::now();
     let hits = reader.search("remark", 20).unwrap().len();
     println!("search, {hits} hits: {:?}", start.elapsed());

@@ -54,7 +54,11 @@ impl Store {
     ///
     /// # Errors
     /// A database error.
-    pub fn import_extras(&self, space: SpaceId, table: &str) -> Result<Vec<Vec<String>>, StoreError> {
+    pub fn import_extras(
+        &self,
+        space: SpaceId,
+        table: &str,
+    ) -> Result<Vec<Vec<String>>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT cells FROM p_import_extra WHERE space = ?1 AND name = ?2
              ORDER BY sequence, entry, op, item",

@@ -169,7 +169,10 @@ impl Store {
         for row in rows {
             let (work, grade, over) = row?;
             let over = ids(&over);
-            choices.entry(work).or_default().push(Choice { grade, over });
+            choices
+                .entry(work)
+                .or_default()
+                .push(Choice { grade, over });
         }
         Ok(choices)
     }

@@ -108,10 +108,8 @@ impl Store {
              ORDER BY p.received_ms IS NULL DESC, p.received_ms DESC, p.entry LIMIT ?3"
         ))?;
         let space = space.map(|space| space.0);
-        let rows = statement.query_map(
-            params![space, before_ms.map(int), limit as i64],
-            post_of,
-        )?;
+        let rows =
+            statement.query_map(params![space, before_ms.map(int), limit as i64], post_of)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

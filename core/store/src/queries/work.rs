@@ -177,10 +177,7 @@ impl Store {
                 .iter()
                 .filter_map(|a| Some((a.place?, a.assignment)))
                 .collect(),
-            assignments: assignments
-                .into_iter()
-                .map(|a| (a.assignment, a))
-                .collect(),
+            assignments: assignments.into_iter().map(|a| (a.assignment, a)).collect(),
             extensions,
             counts_attested: self
                 .course(space)?

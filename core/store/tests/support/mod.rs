@@ -8,7 +8,9 @@ use rand_core::{RngCore, SeedableRng};
 use stunity_identity::*;
 use stunity_model::Event;
 use stunity_model::events::*;
-use stunity_proto::pack::{ChainEntry, ChainKey, Effort, Item, PackContext, PackWriter, decode_pack};
+use stunity_proto::pack::{
+    ChainEntry, ChainKey, Effort, Item, PackContext, PackWriter, decode_pack,
+};
 use stunity_proto::receipt::Leaf;
 use stunity_proto::*;
 use stunity_store::*;
@@ -271,6 +273,7 @@ pub struct Relay {
     chains: HashMap<(ChainKey, u64), ChainEntry>,
     certificates: HashMap<Signer, Hash>,
     bound: u64,
+    known: HashMap<EntryId, usize>,
 }
 
 impl PackContext for Relay {
@@ -307,13 +310,15 @@ impl Relay {
             chains: HashMap::new(),
             certificates: HashMap::new(),
             bound: 0,
+            known: HashMap::new(),
         }
     }
 
     pub fn number(&mut self, entry: &Entry) -> Position {
-        if let Some((_, position)) = self.log.iter().find(|(held, _)| held.id() == entry.id()) {
-            return *position;
+        if let Some(place) = self.known.get(&entry.id()) {
+            return self.log[*place].1;
         }
+        self.known.insert(entry.id(), self.log.len());
         let header = entry.header();
         let next = self.next.entry(header.space).or_insert(0);
         *next += 1;
@@ -338,8 +343,7 @@ impl Relay {
                 heads: header.heads.clone(),
             },
         );
-        self.certificates
-            .insert(header.signer, header.certificate);
+        self.certificates.insert(header.signer, header.certificate);
     }
 
     /// The relay binds an account's first root, as after a password.
@@ -462,8 +466,7 @@ impl Relay {
 
     /// A flush of the entries that pass `filter`, in the given order.
     pub fn flush(&self, entries: &[(Entry, Position)]) -> Flush {
-        let placed: Vec<(Position, EntryId)> =
-            entries.iter().map(|(e, p)| (*p, e.id())).collect();
+        let placed: Vec<(Position, EntryId)> = entries.iter().map(|(e, p)| (*p, e.id())).collect();
         let mut last: BTreeMap<SpaceId, u64> = BTreeMap::new();
         for (p, _) in &placed {
             let at = last.entry(p.space).or_default();
