@@ -180,7 +180,34 @@ impl Body {
         Ok(body)
     }
 
-    fn check(&self, len: usize) -> Result<(), DecodeError> {
+    /// Length of [`Body::encode`], bytes.
+    #[must_use]
+    pub fn encoded_len(&self) -> usize {
+        let head = |len: usize| match len {
+            0..24 => 1,
+            24..0x100 => 2,
+            0x100..0x1_0000 => 3,
+            _ => 5,
+        };
+        let salts = match &self.salts {
+            Salts::Master(_) => 17,
+            Salts::Each(salts) => {
+                let each = |salt: &Option<_>| if salt.is_some() { 17 } else { 1 };
+                head(salts.len()) + salts.iter().map(each).sum::<usize>()
+            }
+        };
+        let ops = self.ops.iter().map(|op| match op {
+            Op::Present(bytes) => head(bytes.len()) + bytes.len(),
+            Op::Erased(_) => 35,
+        });
+        1 + salts + head(self.ops.len()) + ops.sum::<usize>()
+    }
+
+    /// Whether a body of this encoded length is one that [`Body::decode`] takes.
+    pub(crate) fn check(&self, len: usize) -> Result<(), DecodeError> {
+        if len > limits::MAX_SINGLE_OP_BODY {
+            return Err(DecodeError::TooLarge("body"));
+        }
         if len > limits::MAX_BODY && self.ops.len() > 1 {
             return Err(DecodeError::TooLarge("body"));
         }
@@ -229,6 +256,18 @@ mod tests {
             "the master salt is gone"
         );
         assert_eq!(Body::decode(&bytes), Ok(after));
+    }
+
+    #[test]
+    fn the_length_is_known_without_encoding() {
+        for len in [0, 23, 24, 255, 256, 65_535, 65_536] {
+            let mut body = Body::new([1; 16], vec![vec![7; len]; 3]);
+            assert_eq!(body.encoded_len(), body.encode().len());
+            body.erase(&[1]);
+            assert_eq!(body.encoded_len(), body.encode().len());
+        }
+        let many = Body::new([1; 16], vec![vec![]; 300]);
+        assert_eq!(many.encoded_len(), many.encode().len());
     }
 
     #[test]

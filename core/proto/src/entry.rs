@@ -280,8 +280,8 @@ impl Entry {
     /// Puts an entry together, checking that the body is the header's.
     ///
     /// # Errors
-    /// A header that does not decode, or a body with another root or number of
-    /// operations.
+    /// A header that does not decode, or a body over its limits or with another
+    /// root or number of operations.
     pub fn from_parts(
         header_bytes: Vec<u8>,
         signature: Signature,
@@ -291,6 +291,7 @@ impl Entry {
         if header.kinds.len() != body.ops.len() {
             return Err(DecodeError::Unexpected("number of operations"));
         }
+        body.check(body.encoded_len())?;
         if body.root()? != header.body_root {
             return Err(DecodeError::HashMismatch("body root"));
         }
@@ -344,7 +345,7 @@ impl Entry {
     /// Length of the entry uncompressed, in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.header_bytes.len() + Signature::LEN + self.body.encode().len()
+        self.header_bytes.len() + Signature::LEN + self.body.encoded_len()
     }
 
     /// Never: an entry has a header.

@@ -20,6 +20,13 @@ pub const MAX_PACK_COLUMNS: usize = 1024 * 1024;
 pub const MAX_PACK: usize = 512 * 1024;
 /// Entries in a pack.
 pub const MAX_PACK_ENTRIES: usize = 8192;
+/// Operations in a pack: each costs a hash and a derivation of its salt.
+pub const MAX_PACK_OPS: usize = 32 * 1024;
+/// Entries restored from a pack, bytes: references are shorter than what they
+/// stand for, so the columns alone bound nothing.
+pub const MAX_PACK_RESTORED: usize = 8 * 1024 * 1024;
+/// Dependencies, and other actors, of a change that a pack takes apart.
+pub const MAX_CHANGE_DEPS: usize = 256;
 /// A slice: one packet of a bad link.
 pub const SLICE: usize = 1024;
 /// A chunk of a blob.

@@ -6,14 +6,23 @@
 //! [`decode_pack`] restores every entry's signed bytes exactly; verifying the
 //! signatures is the identity crate's.
 
+mod builder;
+mod change;
 mod columns;
 mod read;
+mod read_names;
+mod read_ops;
 mod write;
+mod write_names;
+mod write_ops;
 
+pub use builder::{PackOptions, encode_packs};
 pub use read::decode_pack;
 pub use write::{Effort, PackWriter};
 
-use crate::{Body, Entry, EntryId, Hash, Heads, Kind, Lane, SchoolId, Signer, SpaceId};
+use crate::{
+    AccountId, Body, DocId, Entry, EntryId, Hash, Heads, Kind, Lane, SchoolId, Signer, SpaceId,
+};
 
 /// One chain of entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +60,55 @@ pub struct ChainEntry {
     pub heads: Heads,
 }
 
+/// An entry with its place in its chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainPosition {
+    /// The chain.
+    pub chain: ChainKey,
+    /// The account whose entry it is.
+    pub author: AccountId,
+    /// Its sequence in the chain.
+    pub sequence: u64,
+    /// What is remembered of it.
+    pub entry: ChainEntry,
+}
+
+impl ChainPosition {
+    /// That of an entry.
+    #[must_use]
+    pub fn of(entry: &Entry) -> Self {
+        let header = entry.header();
+        Self {
+            chain: ChainKey::of(entry),
+            author: header.author,
+            sequence: header.sequence,
+            entry: ChainEntry {
+                id: entry.id(),
+                heads: header.heads.clone(),
+            },
+        }
+    }
+}
+
+/// In what role an abbreviated id stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IdRole {
+    /// A space.
+    Space,
+    /// The account or group of a lane.
+    Lane,
+    /// An author.
+    Author,
+    /// A device or node.
+    Signer,
+    /// A document.
+    Document,
+    /// A lane key.
+    Key,
+    /// An Automerge actor.
+    Actor,
+}
+
 /// What the receiver of a pack holds. The sender asks what it believes the
 /// receiver to hold; where it errs, the receiver cannot restore the pack and
 /// asks for the explicit form.
@@ -71,6 +129,40 @@ pub trait PackContext {
     fn certificates_in(&self, kinds: &[Kind], body: &Body) -> Vec<(Signer, Hash)> {
         let _ = (kinds, body);
         Vec::new()
+    }
+    /// The entry that the relay numbered so, with its place in its chain.
+    fn position_at(&self, space: SpaceId, sequence: u64) -> Option<ChainPosition> {
+        let _ = (space, sequence);
+        None
+    }
+    /// The relay's number of an entry if the receiver's [`position_at`] knows
+    /// it: the entry after it in the chain then names neither lane nor signer.
+    ///
+    /// [`position_at`]: PackContext::position_at
+    fn continues_at(&self, space: SpaceId, previous: &EntryId) -> Option<u64> {
+        let _ = (space, previous);
+        None
+    }
+    /// The only id in this role that begins so, of those held.
+    fn expand_id(&self, role: IdRole, prefix: [u8; 4]) -> Option<[u8; 16]> {
+        let _ = (role, prefix);
+        None
+    }
+    /// Whether the receiver expands the first four bytes of `id` to it. False
+    /// costs twelve bytes, a wrong true costs a round trip.
+    fn expands_id(&self, role: IdRole, id: &[u8; 16]) -> bool {
+        let _ = (role, id);
+        false
+    }
+    /// The only change of a document whose hash begins so, of those held.
+    fn expand_change(&self, doc: DocId, prefix: [u8; 4]) -> Option<[u8; 32]> {
+        let _ = (doc, prefix);
+        None
+    }
+    /// Whether the receiver expands the first four bytes of this change's hash.
+    fn expands_change(&self, doc: DocId, hash: &[u8; 32]) -> bool {
+        let _ = (doc, hash);
+        false
     }
 }
 
@@ -138,7 +230,19 @@ mod control {
     pub const COMPUTED: u8 = 16;
     pub const SEALED: u8 = 32;
     pub const ERASED: u8 = 64;
-    pub const ALL: u8 = 127;
+    pub const CONTINUES: u8 = 128;
+}
+
+/// How a signer is written.
+mod signer {
+    pub const IN_BODY: u64 = 2;
+}
+
+/// How an actor is written; further numbers are ids.
+mod actor {
+    pub const SIGNER: u64 = 0;
+    pub const GENESIS: u64 = 1;
+    pub const IDS: u64 = 2;
 }
 
 /// How a certificate is written.
@@ -157,13 +261,18 @@ mod reference {
     pub const AS_BEFORE: u64 = 4;
 }
 
-/// The static dictionaries by number; a shipped one never changes.
+/// The static dictionaries by number; a shipped one never changes. What is raw
+/// follows it, so that it must not be empty: zstd would read a format into raw
+/// bytes that begin like one.
 fn dictionary(number: u64) -> Option<&'static [u8]> {
     match number {
-        0 => Some(&[]),
+        0 => Some(&[0]),
         _ => None,
     }
 }
+
+/// What every zstd frame begins with (RFC 8878 §3.1.1): not sent.
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// The dictionary that writers use.
 const DICTIONARY: u64 = 0;

@@ -1,30 +1,62 @@
 //! Reading packs. Every length is checked before memory is asked for.
 use std::collections::BTreeMap;
 
-use super::columns::{CONTROL, KINDS, NUMBERS, OPS, PLACES, STREAMS, Stream, unzigzag};
+use super::columns::{CONTROL, NUMBERS, PLACES, STREAMS, Stream, unzigzag};
+use super::read_names::Table;
+use super::read_ops::Around;
+use super::write_names::{BASES, CONTINUED};
 use super::{
-    ChainEntry, ChainKey, Item, PackContext, Place, VERSION, certificate, control, dictionary, flag, reference,
+    ChainEntry, ChainKey, ChainPosition, IdRole, Item, PackContext, Place, VERSION, ZSTD_MAGIC,
+    certificate, control, dictionary, flag, signer,
 };
 use crate::{
-    AccountId, Body, DecodeError, DocId, Entry, EntryId, Hash, Header, Heads, KeyId, Kind, Lane,
-    Op, Salts, SchoolId, Seal, Signature, Signer, SpaceId, limits,
+    AccountId, DecodeError, Entry, EntryId, Hash, Header, Heads, KeyId, Lane, SchoolId, Seal,
+    Signature, Signer, SpaceId, limits,
 };
 
-struct Decoder<'a> {
-    context: &'a dyn PackContext,
-    explicit: bool,
+pub(super) struct Decoder<'a> {
+    pub(super) context: &'a dyn PackContext,
+    pub(super) explicit: bool,
     school: SchoolId,
     places: bool,
-    raw: Stream<'a>,
-    streams: [Stream<'a>; STREAMS],
-    ids: Vec<[u8; 16]>,
-    hashes: Vec<[u8; 32]>,
-    chains: BTreeMap<ChainKey, (u64, ChainEntry)>,
+    pub(super) raw: Stream<'a>,
+    pub(super) streams: [Stream<'a>; STREAMS],
+    pub(super) ids: Table<16>,
+    pub(super) hashes: Table<32>,
+    /// Index of each chain's last entry.
+    chains: BTreeMap<ChainKey, usize>,
     certificates: BTreeMap<Signer, Hash>,
-    entries: Vec<EntryId>,
+    pub(super) entries: Vec<ChainPosition>,
+    pub(super) bases: [u64; BASES],
     last: Option<Header>,
     sequences: BTreeMap<SpaceId, u64>,
     received_ms: u64,
+    ops: usize,
+    restored: usize,
+}
+
+/// What is known of an entry before its references and body are read.
+struct Start {
+    space: SpaceId,
+    lane: Lane,
+    author: AccountId,
+    /// None if the body brings the signer.
+    signer: Option<Signer>,
+    incarnation: u32,
+    sequence: u64,
+    /// The chain's entry before, if that is what named the chain.
+    follows: Option<ChainEntry>,
+}
+
+impl Start {
+    fn chain(&self) -> Option<ChainKey> {
+        self.signer.map(|signer| ChainKey {
+            signer,
+            incarnation: self.incarnation,
+            space: self.space,
+            lane: self.lane,
+        })
+    }
 }
 
 /// Restores the entries of a pack.
@@ -50,7 +82,7 @@ pub fn decode_pack(bytes: &[u8], context: &dyn PackContext) -> Result<Vec<Item>,
     let number = r.varint()?;
     let mut raw = Stream(r.take(raw_len)?);
     let columns = if flags & flag::STORED == 0 {
-        decompress(r.0, columns_len, number)?
+        decompress(r.0, raw.0, columns_len, number)?
     } else if r.0.len() == columns_len && number == 0 {
         r.0.to_vec()
     } else {
@@ -76,14 +108,17 @@ pub fn decode_pack(bytes: &[u8], context: &dyn PackContext) -> Result<Vec<Item>,
         places: flags & flag::PLACES != 0,
         raw,
         streams,
-        ids: Vec::new(),
-        hashes: Vec::new(),
+        ids: Table::new(),
+        hashes: Table::new(),
         chains: BTreeMap::new(),
         certificates: BTreeMap::new(),
         entries: Vec::new(),
+        bases: [0; BASES],
         last: None,
         sequences: BTreeMap::new(),
         received_ms: 0,
+        ops: 0,
+        restored: 0,
     };
     let items = (0..count)
         .map(|_| decoder.item())
@@ -97,10 +132,12 @@ pub fn decode_pack(bytes: &[u8], context: &dyn PackContext) -> Result<Vec<Item>,
     Ok(items)
 }
 
-fn decompress(bytes: &[u8], len: usize, number: u64) -> Result<Vec<u8>, DecodeError> {
+fn decompress(bytes: &[u8], raw: &[u8], len: usize, number: u64) -> Result<Vec<u8>, DecodeError> {
     let dictionary = dictionary(number).ok_or(DecodeError::Unknown("dictionary"))?;
-    let columns = zstd::bulk::Decompressor::with_dictionary(dictionary)
-        .and_then(|mut decompressor| decompressor.decompress(bytes, len))
+    let dictionary = [dictionary, raw].concat();
+    let frame = [&ZSTD_MAGIC, bytes].concat();
+    let columns = zstd::bulk::Decompressor::with_dictionary(&dictionary)
+        .and_then(|mut decompressor| decompressor.decompress(&frame, len))
         .map_err(|_| DecodeError::Unexpected("compressed columns"))?;
     if columns.len() == len {
         Ok(columns)
@@ -110,176 +147,168 @@ fn decompress(bytes: &[u8], len: usize, number: u64) -> Result<Vec<u8>, DecodeEr
 }
 
 impl Decoder<'_> {
-    fn number(&mut self) -> Result<u64, DecodeError> {
-        self.streams[NUMBERS].varint()
-    }
-
-    fn id(&mut self, stream: usize) -> Result<[u8; 16], DecodeError> {
-        let index = self.streams[stream].varint()?;
-        match index.cmp(&(self.ids.len() as u64)) {
-            std::cmp::Ordering::Less => Ok(self.ids[index as usize]),
-            std::cmp::Ordering::Equal => {
-                let id = self.raw.array()?;
-                self.ids.push(id);
-                Ok(id)
-            }
-            std::cmp::Ordering::Greater => Err(DecodeError::Unexpected("index of an id")),
+    fn predecessor(&self, start: &Start) -> Result<ChainEntry, DecodeError> {
+        let missing = DecodeError::MissingContext("entry before in the chain");
+        if let Some(entry) = &start.follows {
+            return Ok(entry.clone());
+        }
+        let chain = start.chain().ok_or(missing)?;
+        let wanted = start.sequence.checked_sub(1).ok_or(missing)?;
+        let in_pack = self.chains.get(&chain).map(|index| &self.entries[*index]);
+        match in_pack {
+            Some(last) if last.sequence == wanted => Ok(last.entry.clone()),
+            _ if self.explicit => Err(missing),
+            _ => self.context.chain_entry(&chain, wanted).ok_or(missing),
         }
     }
 
-    fn hash(&mut self) -> Result<[u8; 32], DecodeError> {
-        let index = self.number()?;
-        match index.cmp(&(self.hashes.len() as u64)) {
-            std::cmp::Ordering::Less => Ok(self.hashes[index as usize]),
-            std::cmp::Ordering::Equal => {
-                let hash = self.raw.array()?;
-                self.hashes.push(hash);
-                Ok(hash)
-            }
-            std::cmp::Ordering::Greater => Err(DecodeError::Unexpected("index of a hash")),
+    /// An entry whose chain is that of the one before it.
+    fn continued(&mut self, bits: u8) -> Result<Start, DecodeError> {
+        if bits & (control::SAME_LANE | control::SAME_SIGNER) != 0 {
+            return Err(DecodeError::Unexpected("control bits"));
         }
-    }
-
-    fn lane(&mut self, stream: usize) -> Result<Lane, DecodeError> {
-        let kind = self.streams[stream].byte()?;
-        let id = match kind {
-            2 | 3 => Some(self.id(stream)?),
-            _ => None,
+        let number = self.number()?;
+        let position = if number & 1 == 0 {
+            self.entry_before(number >> 1)?.clone()
+        } else {
+            let space = self.space(bits)?;
+            let sequence = self.relative(CONTINUED, number >> 1);
+            self.context
+                .position_at(space, sequence)
+                .filter(|_| !self.explicit)
+                .ok_or(DecodeError::MissingContext("entry before in the chain"))?
         };
-        Lane::from_parts(kind, id)
+        Ok(Start {
+            space: position.chain.space,
+            lane: position.chain.lane,
+            author: position.author,
+            signer: Some(position.chain.signer),
+            incarnation: position.chain.incarnation,
+            sequence: position
+                .sequence
+                .checked_add(1)
+                .ok_or(DecodeError::TooLarge("sequence"))?,
+            follows: Some(position.entry),
+        })
     }
 
-    fn flag(&mut self, what: &'static str) -> Result<bool, DecodeError> {
-        match self.number()? {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(DecodeError::Unexpected(what)),
+    fn like(&self) -> Result<&Header, DecodeError> {
+        self.last
+            .as_ref()
+            .ok_or(DecodeError::Unexpected("first entry like another"))
+    }
+
+    fn space(&mut self, bits: u8) -> Result<SpaceId, DecodeError> {
+        if bits & control::SAME_SPACE != 0 {
+            return Ok(self.like()?.space);
         }
+        self.id(NUMBERS, IdRole::Space).map(SpaceId)
     }
 
-    fn reference(
-        &mut self,
-        space: SpaceId,
-        before: Option<EntryId>,
-    ) -> Result<Option<EntryId>, DecodeError> {
-        Ok(Some(match self.number()? {
-            reference::NULL => return Ok(None),
-            reference::EXPLICIT => EntryId(self.hash()?),
-            reference::IN_PACK => {
-                let back = self.number()?;
-                usize::try_from(back)
-                    .ok()
-                    .and_then(|back| self.entries.len().checked_sub(back))
-                    .and_then(|index| self.entries.get(index).copied())
-                    .ok_or(DecodeError::Unexpected("reference in a pack"))?
+    /// An entry whose chain is named in full.
+    fn stated(&mut self, bits: u8) -> Result<Start, DecodeError> {
+        let space = self.space(bits)?;
+        let lane = if bits & control::SAME_LANE != 0 {
+            self.like()?.lane
+        } else {
+            self.lane(NUMBERS)?
+        };
+        let (author, signer) = if bits & control::SAME_SIGNER != 0 {
+            (self.like()?.author, Some(self.like()?.signer))
+        } else {
+            let author = AccountId(self.id(NUMBERS, IdRole::Author)?);
+            match self.number()? {
+                signer::IN_BODY if !self.explicit => (author, None),
+                kind => {
+                    let kind = u8::try_from(kind).map_err(|_| DecodeError::Unknown("signer"))?;
+                    let id = self.id(NUMBERS, IdRole::Signer)?;
+                    (author, Some(Signer::from_parts(kind, id)?))
+                }
             }
-            reference::BY_SEQUENCE if !self.explicit => {
-                let sequence = self.number()?;
-                self.context
-                    .entry_at(space, sequence)
-                    .ok_or(DecodeError::MissingContext("entry by sequence"))?
-            }
-            reference::AS_BEFORE => before.ok_or(DecodeError::Unexpected("reference"))?,
-            _ => return Err(DecodeError::Unknown("reference")),
-        }))
-    }
-
-    fn predecessor(&self, chain: &ChainKey, sequence: u64) -> Option<ChainEntry> {
-        match self.chains.get(chain) {
-            Some((at, entry)) if *at + 1 == sequence => Some(entry.clone()),
-            _ if self.explicit => None,
-            _ => self.context.chain_entry(chain, sequence.checked_sub(1)?),
-        }
+        };
+        let incarnation =
+            u32::try_from(self.number()?).map_err(|_| DecodeError::TooLarge("incarnation"))?;
+        let mut start = Start {
+            space,
+            lane,
+            author,
+            signer,
+            incarnation,
+            sequence: 0,
+            follows: None,
+        };
+        let before = start
+            .chain()
+            .and_then(|chain| self.chains.get(&chain))
+            .map_or(0, |index| self.entries[*index].sequence);
+        start.sequence = self
+            .number()?
+            .checked_add(before)
+            .ok_or(DecodeError::TooLarge("sequence"))?;
+        Ok(start)
     }
 
     fn item(&mut self) -> Result<Item, DecodeError> {
         let bits = self.streams[CONTROL].byte()?;
-        if bits & !control::ALL != 0 {
-            return Err(DecodeError::Unknown("control bit"));
-        }
         let has = |bit: u8| bits & bit != 0;
-        let last = self.last.take();
-        let like = || {
-            last.as_ref()
-                .ok_or(DecodeError::Unexpected("first entry like another"))
-        };
-        let space = if has(control::SAME_SPACE) {
-            like()?.space
+        let start = if has(control::CONTINUES) {
+            self.continued(bits)?
         } else {
-            SpaceId(self.id(NUMBERS)?)
+            self.stated(bits)?
         };
-        let lane = if has(control::SAME_LANE) {
-            like()?.lane
-        } else {
-            self.lane(NUMBERS)?
-        };
-        let (author, signer) = if has(control::SAME_SIGNER) {
-            (like()?.author, like()?.signer)
-        } else {
-            let author = AccountId(self.id(NUMBERS)?);
-            let kind = u8::try_from(self.number()?).map_err(|_| DecodeError::Unknown("signer"))?;
-            (author, Signer::from_parts(kind, self.id(NUMBERS)?)?)
-        };
-        let incarnation =
-            u32::try_from(self.number()?).map_err(|_| DecodeError::TooLarge("incarnation"))?;
-        let chain = ChainKey {
-            signer,
-            incarnation,
-            space,
-            lane,
-        };
-        let sequence = self
-            .number()?
-            .checked_add(self.chains.get(&chain).map_or(0, |(at, _)| *at))
-            .ok_or(DecodeError::TooLarge("sequence"))?;
         let (previous, stated, heads) = if has(control::COMPUTED) {
-            let predecessor = self
-                .predecessor(&chain, sequence)
-                .ok_or(DecodeError::MissingContext("entry before in the chain"))?;
+            let predecessor = self.predecessor(&start)?;
             (
                 Some(predecessor.id),
-                Some(self.known_certificate(signer)?),
+                Some(self.known_certificate(start.signer)?),
                 predecessor.heads,
             )
         } else {
-            self.references(&chain, sequence, last.as_ref())?
+            self.references(&start)?
         };
         let seal = if has(control::SEALED) {
             let suite = u16::try_from(self.number()?).map_err(|_| DecodeError::Unknown("suite"))?;
             Some(Seal {
                 suite,
-                key: KeyId(self.id(NUMBERS)?),
+                key: KeyId(self.id(NUMBERS, IdRole::Key)?),
             })
         } else {
             None
         };
         let kinds = if has(control::SAME_KINDS) {
-            like()?.kinds.clone()
+            self.like()?.kinds.clone()
         } else {
             self.kinds()?
         };
+        self.ops += kinds.len();
+        if self.ops > limits::MAX_PACK_OPS {
+            return Err(DecodeError::TooLarge("operations of a pack"));
+        }
         let signature = Signature(self.raw.array()?);
-        let body = self.body(kinds.len(), has(control::ERASED))?;
+        let around = Around {
+            space: start.space,
+            chain: start.chain(),
+        };
+        let body = self.body(around, &kinds, has(control::ERASED))?;
         let brought = self.context.certificates_in(&kinds, &body);
-        let certificate = match stated {
-            Some(hash) => hash,
-            None => {
-                brought
-                    .iter()
-                    .find(|(whose, _)| *whose == signer)
-                    .ok_or(DecodeError::Unexpected("certificate in a body"))?
-                    .1
-            }
+        let (signer, certificate) = match (start.signer, stated, brought.first()) {
+            (Some(signer), Some(hash), _) => (signer, hash),
+            (None, None, Some(first)) => *first,
+            (Some(signer), None, _) => *brought
+                .iter()
+                .find(|(whose, _)| *whose == signer)
+                .ok_or(DecodeError::Unexpected("certificate in a body"))?,
+            (None, _, _) => return Err(DecodeError::Unexpected("signer in a body")),
         };
         let header = Header {
             school: self.school,
-            space,
-            lane,
-            author,
+            space: start.space,
+            lane: start.lane,
+            author: start.author,
             signer,
             certificate,
-            incarnation,
-            sequence,
+            incarnation: start.incarnation,
+            sequence: start.sequence,
             previous,
             heads,
             kinds,
@@ -287,26 +316,30 @@ impl Decoder<'_> {
             body_root: body.root()?,
         };
         let entry = Entry::from_parts(header.encode(), signature, body)?;
+        self.restored += entry.len();
+        if self.restored > limits::MAX_PACK_RESTORED {
+            return Err(DecodeError::TooLarge("entries of a pack"));
+        }
         let place = if self.places {
-            Some(self.place(space, lane)?)
+            Some(self.place(start.space, start.lane)?)
         } else {
             None
         };
         self.certificates.insert(signer, certificate);
         if !self.explicit {
-            self.certificates.extend(brought);
+            for (whose, hash) in brought {
+                self.certificates.insert(whose, hash);
+                self.ids.push_new(whose.id());
+            }
         }
-        self.entries.push(entry.id());
-        let remembered = ChainEntry {
-            id: entry.id(),
-            heads: header.heads.clone(),
-        };
-        self.chains.insert(chain, (sequence, remembered));
+        self.chains.insert(ChainKey::of(&entry), self.entries.len());
+        self.entries.push(ChainPosition::of(&entry));
         self.last = Some(header);
         Ok(Item { entry, place })
     }
 
-    fn known_certificate(&self, signer: Signer) -> Result<Hash, DecodeError> {
+    fn known_certificate(&self, signer: Option<Signer>) -> Result<Hash, DecodeError> {
+        let signer = signer.ok_or(DecodeError::Unexpected("signer in a body"))?;
         if let Some(hash) = self.certificates.get(&signer) {
             return Ok(*hash);
         }
@@ -318,34 +351,30 @@ impl Decoder<'_> {
 
     fn references(
         &mut self,
-        chain: &ChainKey,
-        sequence: u64,
-        last: Option<&Header>,
+        start: &Start,
     ) -> Result<(Option<EntryId>, Option<Hash>, Heads), DecodeError> {
-        let previous = if sequence == 1 {
+        let previous = if start.sequence == 1 {
             None
-        } else if self.flag("previous")? {
-            Some(EntryId(self.hash()?))
+        } else if start.follows.is_none() && self.flag("previous")? {
+            Some(EntryId(self.hash(None)?))
         } else {
-            Some(
-                self.predecessor(chain, sequence)
-                    .ok_or(DecodeError::MissingContext("entry before in the chain"))?
-                    .id,
-            )
+            Some(self.predecessor(start)?.id)
         };
         let certificate = match self.number()? {
-            certificate::KNOWN => Some(self.known_certificate(chain.signer)?),
-            certificate::EXPLICIT => Some(Hash(self.hash()?)),
+            certificate::KNOWN => Some(self.known_certificate(start.signer)?),
+            certificate::EXPLICIT => Some(Hash(self.hash(None)?)),
             certificate::IN_BODY if !self.explicit => None,
             _ => return Err(DecodeError::Unknown("certificate")),
         };
-        let account = self.reference(chain.space, last.and_then(|l| l.heads.account))?;
+        let last = self.last.as_ref().map(|last| last.heads.clone());
+        let last = last.unwrap_or_default();
+        let account = self.reference(start.space, last.account)?;
         let count =
             self.streams[NUMBERS].count(limits::MAX_MEMBERSHIP_HEADS, "membership heads")?;
         let membership = (0..count)
             .map(|index| {
-                let before = last.and_then(|l| l.heads.membership.get(index).copied());
-                self.reference(chain.space, before)?
+                let before = last.membership.get(index).copied();
+                self.reference(start.space, before)?
                     .ok_or(DecodeError::Unexpected("membership head"))
             })
             .collect::<Result<_, _>>()?;
@@ -359,71 +388,12 @@ impl Decoder<'_> {
         ))
     }
 
-    fn kinds(&mut self) -> Result<Vec<Kind>, DecodeError> {
-        let count = self.streams[KINDS].count(limits::MAX_OPS, "operations")?;
-        (0..count)
-            .map(|_| {
-                Ok(match self.streams[KINDS].varint()? {
-                    0 => {
-                        let doc_type = u16::try_from(self.streams[KINDS].varint()?)
-                            .map_err(|_| DecodeError::Unknown("document type"))?;
-                        Kind::Change {
-                            doc_type,
-                            doc: DocId(self.id(KINDS)?),
-                        }
-                    }
-                    1 => Kind::Manifest,
-                    2 => Kind::Handshake,
-                    event => Kind::Event(
-                        u16::try_from(event - 3).map_err(|_| DecodeError::Unknown("event"))?,
-                    ),
-                })
-            })
-            .collect()
-    }
-
-    fn body(&mut self, count: usize, erased: bool) -> Result<Body, DecodeError> {
-        if !erased {
-            let salt = self.raw.array()?;
-            let ops = (0..count)
-                .map(|_| self.op())
-                .collect::<Result<Vec<_>, _>>()?;
-            return Ok(Body::new(salt, ops));
-        }
-        let (mut salts, mut ops) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        for _ in 0..count {
-            match self.streams[CONTROL].byte()? {
-                0 => {
-                    salts.push(None);
-                    ops.push(Op::Erased(Hash(self.raw.array()?)));
-                }
-                1 => {
-                    salts.push(Some(self.raw.array()?));
-                    ops.push(Op::Present(self.op()?));
-                }
-                _ => return Err(DecodeError::Unexpected("operation")),
-            }
-        }
-        if salts.iter().all(Option::is_some) {
-            return Err(DecodeError::NotCanonical);
-        }
-        Ok(Body {
-            salts: Salts::Each(salts),
-            ops,
-        })
-    }
-
-    fn op(&mut self) -> Result<Vec<u8>, DecodeError> {
-        let len = self.streams[OPS].count(limits::MAX_SINGLE_OP_BODY, "operation")?;
-        Ok(self.streams[OPS].take(len)?.to_vec())
-    }
-
     fn place(&mut self, space: SpaceId, lane: Lane) -> Result<Place, DecodeError> {
         let first = self.streams[PLACES].varint()?;
         let (space, lane) = if first & 1 == 0 {
             (space, lane)
         } else {
-            (SpaceId(self.id(PLACES)?), self.lane(PLACES)?)
+            (SpaceId(self.id(PLACES, IdRole::Space)?), self.lane(PLACES)?)
         };
         let before = self.sequences.get(&space).copied().unwrap_or_default();
         let sequence = before.wrapping_add(unzigzag(first >> 1) as u64);

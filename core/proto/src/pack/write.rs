@@ -1,14 +1,13 @@
 //! Writing packs.
 use std::collections::BTreeMap;
 
-use super::columns::{
-    CONTROL, KINDS, NUMBERS, OPS, PLACES, STREAMS, put_signed, put_varint, zigzag,
-};
+use super::columns::{CONTROL, NUMBERS, PLACES, STREAMS, put_signed, put_varint, zigzag};
+use super::write_names::BASES;
 use super::{
-    ChainEntry, ChainKey, DICTIONARY, Item, PackContext, Place, VERSION, certificate, control, dictionary, flag,
-    reference,
+    ChainEntry, ChainKey, DICTIONARY, IdRole, Item, PackContext, Place, VERSION, ZSTD_MAGIC,
+    certificate, control, dictionary, flag, reference, signer,
 };
-use crate::{Entry, EntryId, Hash, Heads, Kind, Lane, Op, Salts, Signer, SpaceId};
+use crate::{AccountId, Entry, EntryId, Hash, Heads, Kind, Lane, Salts, Signer, SpaceId};
 
 /// How much work to spend on compression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,29 +31,34 @@ impl Effort {
 }
 
 /// Builds one pack.
+#[derive(Clone)]
 pub struct PackWriter<'a> {
-    context: &'a dyn PackContext,
-    explicit: bool,
+    pub(super) context: &'a dyn PackContext,
+    pub(super) explicit: bool,
     places: bool,
     effort: Effort,
-    raw: Vec<u8>,
-    streams: [Vec<u8>; STREAMS],
-    ids: BTreeMap<[u8; 16], u64>,
-    hashes: BTreeMap<[u8; 32], u64>,
-    chains: BTreeMap<ChainKey, (u64, ChainEntry)>,
+    pub(super) raw: Vec<u8>,
+    pub(super) streams: [Vec<u8>; STREAMS],
+    pub(super) ids: BTreeMap<[u8; 16], u64>,
+    pub(super) hashes: BTreeMap<[u8; 32], u64>,
+    pub(super) chains: BTreeMap<ChainKey, (u64, AccountId, ChainEntry)>,
+    pub(super) bases: [u64; BASES],
     certificates: BTreeMap<Signer, Hash>,
-    index: BTreeMap<EntryId, u64>,
+    pub(super) index: BTreeMap<EntryId, u64>,
     last: Option<Last>,
     sequences: BTreeMap<SpaceId, u64>,
     received_ms: u64,
-    count: u64,
+    pub(super) count: u64,
+    ops: usize,
+    restored: usize,
 }
 
 /// The entry before, as far as the next one may be like it.
+#[derive(Clone)]
 struct Last {
     space: SpaceId,
     lane: Lane,
-    signer: (crate::AccountId, Signer),
+    signer: (AccountId, Signer),
     kinds: Vec<Kind>,
     heads: Heads,
 }
@@ -78,12 +82,15 @@ impl<'a> PackWriter<'a> {
             ids: BTreeMap::new(),
             hashes: BTreeMap::new(),
             chains: BTreeMap::new(),
+            bases: [0; BASES],
             certificates: BTreeMap::new(),
             index: BTreeMap::new(),
             last: None,
             sequences: BTreeMap::new(),
             received_ms: 0,
             count: 0,
+            ops: 0,
+            restored: 0,
         }
     }
 
@@ -99,64 +106,16 @@ impl<'a> PackWriter<'a> {
         self.raw.len() + self.columns_len() / 2
     }
 
+    /// Length of what does not compress, bytes.
+    #[must_use]
+    pub fn raw_len(&self) -> usize {
+        self.raw.len()
+    }
+
     /// Length of the columns before compression, bytes.
     #[must_use]
     pub fn columns_len(&self) -> usize {
         self.streams.iter().map(Vec::len).sum()
-    }
-
-    fn id(&mut self, stream: usize, id: &[u8; 16]) {
-        let next = self.ids.len() as u64;
-        let index = *self.ids.entry(*id).or_insert(next);
-        put_varint(&mut self.streams[stream], index);
-        if index == next {
-            self.raw.extend_from_slice(id);
-        }
-    }
-
-    fn hash(&mut self, hash: &[u8; 32]) {
-        let next = self.hashes.len() as u64;
-        let index = *self.hashes.entry(*hash).or_insert(next);
-        put_varint(&mut self.streams[NUMBERS], index);
-        if index == next {
-            self.raw.extend_from_slice(hash);
-        }
-    }
-
-    fn number(&mut self, value: u64) {
-        put_varint(&mut self.streams[NUMBERS], value);
-    }
-
-    fn lane(&mut self, stream: usize, lane: &Lane) {
-        self.streams[stream].push(lane.kind());
-        if let Some(id) = lane.id() {
-            self.id(stream, &id);
-        }
-    }
-
-    /// A reference to an entry cited as a head. `before`: what the entry before
-    /// in the pack cites in the same role.
-    fn reference(&mut self, space: SpaceId, id: &EntryId, before: Option<&EntryId>) {
-        if before == Some(id) {
-            self.number(reference::AS_BEFORE);
-        } else if let Some(index) = self.index.get(id) {
-            let back = self.count - index;
-            self.number(reference::IN_PACK);
-            self.number(back);
-        } else if let Some(sequence) = self.known_sequence(space, id) {
-            self.number(reference::BY_SEQUENCE);
-            self.number(sequence);
-        } else {
-            self.number(reference::EXPLICIT);
-            self.hash(&id.0);
-        }
-    }
-
-    fn known_sequence(&self, space: SpaceId, id: &EntryId) -> Option<u64> {
-        if self.explicit {
-            return None;
-        }
-        self.context.sequence_of(space, id)
     }
 
     fn known_certificate(&self, signer: Signer) -> Option<Hash> {
@@ -172,7 +131,7 @@ impl<'a> PackWriter<'a> {
     fn predecessor(&self, chain: &ChainKey, sequence: u64) -> Option<ChainEntry> {
         let wanted = sequence.checked_sub(1)?;
         match self.chains.get(chain) {
-            Some((sequence, entry)) if *sequence == wanted => Some(entry.clone()),
+            Some((sequence, _, entry)) if *sequence == wanted => Some(entry.clone()),
             _ if self.explicit || wanted == 0 => None,
             _ => self.context.chain_entry(chain, wanted),
         }
@@ -186,9 +145,10 @@ impl<'a> PackWriter<'a> {
         let predecessor = self.predecessor(&chain, header.sequence);
         let brought = self.context.certificates_in(&header.kinds, entry.body());
         let certificate_known = self.known_certificate(header.signer) == Some(header.certificate);
+        let own = brought.iter().find(|(whose, _)| *whose == header.signer);
         let certificate_code = if certificate_known {
             certificate::KNOWN
-        } else if !self.explicit && brought.contains(&(header.signer, header.certificate)) {
+        } else if !self.explicit && own.is_some_and(|(_, hash)| *hash == header.certificate) {
             certificate::IN_BODY
         } else {
             certificate::EXPLICIT
@@ -197,7 +157,7 @@ impl<'a> PackWriter<'a> {
             && predecessor
                 .as_ref()
                 .is_some_and(|p| Some(p.id) == header.previous && p.heads == header.heads);
-        let sequence_before = self.chains.get(&chain).map(|(sequence, _)| *sequence);
+        let sequence_before = self.chains.get(&chain).map(|(sequence, _, _)| *sequence);
 
         let last = self.last.take();
         let mut bits = 0;
@@ -212,15 +172,17 @@ impl<'a> PackWriter<'a> {
             control::SAME_SPACE,
             like.is_some_and(|l| l.space == header.space),
         );
-        let same_lane = same(
-            control::SAME_LANE,
-            like.is_some_and(|l| l.lane == header.lane),
-        );
+        let is_lane = like.is_some_and(|l| l.lane == header.lane);
         let signer = (header.author, header.signer);
-        let same_signer = same(
-            control::SAME_SIGNER,
-            like.is_some_and(|l| l.signer == signer),
-        );
+        let is_signer = like.is_some_and(|l| l.signer == signer);
+        let continued = if same_space && is_lane && is_signer {
+            None
+        } else {
+            self.continued(entry, predecessor.as_ref())
+        };
+        same(control::CONTINUES, continued.is_some());
+        let same_lane = same(control::SAME_LANE, is_lane && continued.is_none());
+        let same_signer = same(control::SAME_SIGNER, is_signer && continued.is_none());
         let same_kinds = same(
             control::SAME_KINDS,
             like.is_some_and(|l| l.kinds == header.kinds),
@@ -231,28 +193,53 @@ impl<'a> PackWriter<'a> {
         same(control::ERASED, erased);
         self.streams[CONTROL].push(bits);
 
-        if !same_space {
-            self.id(NUMBERS, &header.space.0);
+        if let Some(number) = continued {
+            self.number(number);
         }
-        if !same_lane {
-            self.lane(NUMBERS, &header.lane);
+        if !same_space && continued.is_none_or(|number| number & 1 == 1) {
+            self.id(NUMBERS, IdRole::Space, &header.space.0);
         }
-        if !same_signer {
-            self.id(NUMBERS, &header.author.0);
-            self.number(u64::from(header.signer.kind()));
-            self.id(NUMBERS, &header.signer.id());
+        if continued.is_none() {
+            if !same_lane {
+                self.lane(NUMBERS, &header.lane);
+            }
+            if !same_signer {
+                self.id(NUMBERS, IdRole::Author, &header.author.0);
+                let first = brought.first().map(|(signer, _)| *signer);
+                if certificate_code == certificate::IN_BODY
+                    && first == Some(header.signer)
+                    && sequence_before.is_none()
+                    && header.previous.is_none()
+                {
+                    self.number(signer::IN_BODY);
+                } else {
+                    self.number(u64::from(header.signer.kind()));
+                    self.id(NUMBERS, IdRole::Signer, &header.signer.id());
+                }
+            }
+            self.number(u64::from(header.incarnation));
+            self.number(match sequence_before {
+                Some(before) => header.sequence.wrapping_sub(before),
+                None => header.sequence,
+            });
         }
-        self.number(u64::from(header.incarnation));
-        self.number(match sequence_before {
-            Some(before) => header.sequence.wrapping_sub(before),
-            None => header.sequence,
-        });
         if !computed {
-            self.references(entry, predecessor.as_ref(), certificate_code, like);
+            let previous = if continued.is_some() {
+                None
+            } else {
+                header.previous
+            };
+            self.references(
+                entry,
+                previous,
+                predecessor.as_ref(),
+                certificate_code,
+                like,
+            );
         }
         if let Some(seal) = header.seal {
             self.number(u64::from(seal.suite));
-            self.id(NUMBERS, &seal.key.0);
+            self.id(NUMBERS, IdRole::Key, &seal.key.0);
         }
         if !same_kinds {
             self.kinds(&header.kinds);
@@ -267,14 +254,19 @@ impl<'a> PackWriter<'a> {
 
         self.certificates.insert(header.signer, header.certificate);
         if !self.explicit {
-            self.certificates.extend(brought);
+            for (whose, hash) in brought {
+                self.certificates.insert(whose, hash);
+                let next = self.ids.len() as u64;
+                self.ids.entry(whose.id()).or_insert(next);
+            }
         }
         self.index.insert(entry.id(), self.count);
         let remembered = ChainEntry {
             id: entry.id(),
             heads: header.heads.clone(),
         };
-        self.chains.insert(chain, (header.sequence, remembered));
+        self.chains
+            .insert(chain, (header.sequence, header.author, remembered));
         self.last = Some(Last {
             space: header.space,
             lane: header.lane,
@@ -283,26 +275,29 @@ impl<'a> PackWriter<'a> {
             heads: header.heads.clone(),
         });
         self.count += 1;
+        self.ops += entry.header().kinds.len();
+        self.restored += entry.len();
     }
 
     fn references(
         &mut self,
         entry: &Entry,
+        previous: Option<EntryId>,
         predecessor: Option<&ChainEntry>,
         certificate_code: u64,
         last: Option<&Last>,
     ) {
         let header = entry.header();
-        if let Some(previous) = header.previous {
+        if let Some(previous) = previous {
             let known = predecessor.is_some_and(|p| p.id == previous);
             self.number(u64::from(!known));
             if !known {
-                self.hash(&previous.0);
+                self.hash(None, &previous.0);
             }
         }
         self.number(certificate_code);
         if certificate_code == certificate::EXPLICIT {
-            self.hash(&header.certificate.0);
+            self.hash(None, &header.certificate.0);
         }
         match &header.heads.account {
             None => self.number(reference::NULL),
@@ -318,48 +313,6 @@ impl<'a> PackWriter<'a> {
         }
     }
 
-    fn kinds(&mut self, kinds: &[Kind]) {
-        put_varint(&mut self.streams[KINDS], kinds.len() as u64);
-        for kind in kinds {
-            match kind {
-                Kind::Change { doc_type, doc } => {
-                    put_varint(&mut self.streams[KINDS], 0);
-                    put_varint(&mut self.streams[KINDS], u64::from(*doc_type));
-                    self.id(KINDS, &doc.0);
-                }
-                Kind::Manifest => put_varint(&mut self.streams[KINDS], 1),
-                Kind::Handshake => put_varint(&mut self.streams[KINDS], 2),
-                Kind::Event(event) => {
-                    put_varint(&mut self.streams[KINDS], u64::from(*event) + 3);
-                }
-            }
-        }
-    }
-
-    fn body(&mut self, entry: &Entry) {
-        let body = entry.body();
-        if let Salts::Master(salt) = &body.salts {
-            self.raw.extend_from_slice(salt);
-        }
-        for (index, op) in body.ops.iter().enumerate() {
-            match op {
-                Op::Present(bytes) => {
-                    if let Salts::Each(salts) = &body.salts {
-                        self.streams[CONTROL].push(1);
-                        self.raw
-                            .extend_from_slice(&salts[index].unwrap_or_default());
-                    }
-                    put_varint(&mut self.streams[OPS], bytes.len() as u64);
-                    self.streams[OPS].extend_from_slice(bytes);
-                }
-                Op::Erased(hash) => {
-                    self.streams[CONTROL].push(0);
-                    self.raw.extend_from_slice(&hash.0);
-                }
-            }
-        }
-    }
-
     fn place(&mut self, place: &Place, space: SpaceId, lane: Lane) {
         let elsewhere = place.space != space || place.lane != lane;
         let before = self
@@ -370,7 +323,7 @@ impl<'a> PackWriter<'a> {
         // One bit more than a signed integer has: a sequence stays below 2^62.
         put_varint(&mut self.streams[PLACES], delta << 1 | u64::from(elsewhere));
         if elsewhere {
-            self.id(PLACES, &place.space.0);
+            self.id(PLACES, IdRole::Space, &place.space.0);
             self.lane(PLACES, &place.lane);
         }
         let ms = place.received_ms.wrapping_sub(self.received_ms) as i64;
@@ -378,16 +331,33 @@ impl<'a> PackWriter<'a> {
         self.received_ms = place.received_ms;
     }
 
+    /// Operations in the pack.
+    #[must_use]
+    pub fn ops(&self) -> usize {
+        self.ops
+    }
+
+    /// Length of the entries restored, bytes.
+    #[must_use]
+    pub fn restored_len(&self) -> usize {
+        self.restored
+    }
+
     /// The pack's bytes.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
+        self.encode()
+    }
+
+    /// The bytes of the pack as it is now.
+    pub(super) fn encode(&self) -> Vec<u8> {
         let mut columns = Vec::with_capacity(self.columns_len() + 16);
         put_varint(&mut columns, self.count);
         for stream in &self.streams {
             put_varint(&mut columns, stream.len() as u64);
             columns.extend_from_slice(stream);
         }
-        let compressed = compress(&columns, self.effort.level(columns.len()));
+        let compressed = compress(&columns, &self.raw, self.effort.level(columns.len()));
         let mut flags = 0;
         if self.places {
             flags |= flag::PLACES;
@@ -413,11 +383,15 @@ impl<'a> PackWriter<'a> {
 }
 
 /// The columns compressed, or none if zstd fails for want of memory: then they
-/// are stored as they are.
-fn compress(columns: &[u8], level: i32) -> Option<Vec<u8>> {
-    let dictionary = dictionary(DICTIONARY)?;
-    let mut compressor = zstd::bulk::Compressor::with_dictionary(level, dictionary).ok()?;
+/// are stored as they are. What is raw helps: operations repeat its ids.
+fn compress(columns: &[u8], raw: &[u8], level: i32) -> Option<Vec<u8>> {
+    let dictionary = [dictionary(DICTIONARY)?, raw].concat();
+    let mut compressor = zstd::bulk::Compressor::with_dictionary(level, &dictionary).ok()?;
     // The pack states the length; four bytes of frame header less.
     compressor.include_contentsize(false).ok()?;
-    compressor.compress(columns).ok()
+    let mut frame = compressor.compress(columns).ok()?;
+    if !frame.starts_with(&ZSTD_MAGIC) {
+        return None;
+    }
+    Some(frame.split_off(ZSTD_MAGIC.len()))
 }

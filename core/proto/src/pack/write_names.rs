@@ -1,0 +1,143 @@
+//! Writing names: ids, hashes, lanes and entries that a pack refers to.
+use super::columns::{NUMBERS, put_varint, zigzag};
+use super::{ChainEntry, ChainKey, IdRole, PackWriter, reference};
+use crate::{DocId, Entry, EntryId, Lane, SpaceId};
+
+/// Numbers of entries are relative to the one named before, of three sorts.
+pub(super) const CITED: usize = 0;
+pub(super) const CONTINUED: usize = 1;
+pub(super) const IN_OPERATION: usize = 2;
+pub(super) const BASES: usize = 3;
+/// The relay's numbers stay below this, so that a difference and a bit fit.
+pub(super) const MAX_SEQUENCE: u64 = 1 << 61;
+
+/// An entry that can be named by a number.
+#[derive(Clone, Copy)]
+pub(super) enum Found {
+    /// So many before in the pack.
+    InPack(u64),
+    /// The relay's number.
+    BySequence(u64),
+}
+
+impl PackWriter<'_> {
+    pub(super) fn id(&mut self, stream: usize, role: IdRole, id: &[u8; 16]) {
+        self.id_from(0, stream, role, id);
+    }
+
+    /// An id whose numbers begin at `first`.
+    pub(super) fn id_from(&mut self, first: u64, stream: usize, role: IdRole, id: &[u8; 16]) {
+        let next = self.ids.len() as u64;
+        let out = &mut self.streams[stream];
+        if let Some(index) = self.ids.get(id) {
+            put_varint(out, first + index);
+            return;
+        }
+        self.ids.insert(*id, next);
+        if !self.explicit && self.context.expands_id(role, id) {
+            put_varint(out, first + next + 1);
+            self.raw.extend_from_slice(&id[..4]);
+        } else {
+            put_varint(out, first + next);
+            self.raw.extend_from_slice(id);
+        }
+    }
+
+    /// A hash; `doc` if it is that of a change of this document.
+    pub(super) fn hash(&mut self, doc: Option<DocId>, hash: &[u8; 32]) {
+        let next = self.hashes.len() as u64;
+        if let Some(index) = self.hashes.get(hash) {
+            let index = *index;
+            self.number(index);
+            return;
+        }
+        self.hashes.insert(*hash, next);
+        if !self.explicit && doc.is_some_and(|doc| self.context.expands_change(doc, hash)) {
+            self.number(next + 1);
+            self.raw.extend_from_slice(&hash[..4]);
+        } else {
+            self.number(next);
+            self.raw.extend_from_slice(hash);
+        }
+    }
+
+    pub(super) fn number(&mut self, value: u64) {
+        put_varint(&mut self.streams[NUMBERS], value);
+    }
+
+    pub(super) fn lane(&mut self, stream: usize, lane: &Lane) {
+        self.streams[stream].push(lane.kind());
+        if let Some(id) = lane.id() {
+            self.id(stream, IdRole::Lane, &id);
+        }
+    }
+
+    /// A reference to an entry cited as a head. `before`: what the entry before
+    /// in the pack cites in the same role.
+    pub(super) fn reference(&mut self, space: SpaceId, id: &EntryId, before: Option<&EntryId>) {
+        if before == Some(id) {
+            self.number(reference::AS_BEFORE);
+        } else if let Some(found) = self.find(space, id) {
+            self.found(CITED, found);
+        } else {
+            self.number(reference::EXPLICIT);
+            self.hash(None, &id.0);
+        }
+    }
+
+    /// How an entry can be named by a number.
+    pub(super) fn find(&self, space: SpaceId, id: &EntryId) -> Option<Found> {
+        if let Some(index) = self.index.get(id) {
+            return Some(Found::InPack(self.count - index));
+        }
+        if self.explicit {
+            return None;
+        }
+        let sequence = self.context.sequence_of(space, id)?;
+        (sequence <= MAX_SEQUENCE).then_some(Found::BySequence(sequence))
+    }
+
+    /// Names an entry that was found; `base`: relative to which number before.
+    pub(super) fn found(&mut self, base: usize, found: Found) {
+        match found {
+            Found::InPack(back) => {
+                self.number(reference::IN_PACK);
+                self.number(back);
+            }
+            Found::BySequence(sequence) => {
+                self.number(reference::BY_SEQUENCE);
+                let delta = self.relative(base, sequence);
+                self.number(delta);
+            }
+        }
+    }
+
+    pub(super) fn relative(&mut self, base: usize, sequence: u64) -> u64 {
+        let before = std::mem::replace(&mut self.bases[base], sequence);
+        zigzag(sequence.wrapping_sub(before) as i64)
+    }
+
+    /// What the chain's entry before is called, if that says all of the chain:
+    /// even for one in the pack, odd for one that the receiver holds.
+    pub(super) fn continued(
+        &mut self,
+        entry: &Entry,
+        predecessor: Option<&ChainEntry>,
+    ) -> Option<u64> {
+        let header = entry.header();
+        let previous = header.previous?;
+        if let Some((sequence, author, last)) = self.chains.get(&ChainKey::of(entry)) {
+            let follows = *author == header.author
+                && last.id == previous
+                && sequence.checked_add(1) == Some(header.sequence);
+            let index = self.index.get(&previous).filter(|_| follows)?;
+            return Some((self.count - index) << 1);
+        }
+        // A node signs for many authors, in one chain.
+        if self.explicit || header.signer.is_vouched() || predecessor?.id != previous {
+            return None;
+        }
+        let number = self.context.continues_at(header.space, &previous)?;
+        (number <= MAX_SEQUENCE).then(|| self.relative(CONTINUED, number) << 1 | 1)
+    }
+}
