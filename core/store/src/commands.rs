@@ -76,13 +76,11 @@ impl Store {
     }
 
     /// The rows of everything in the outbox, after projections were dropped.
-    pub(crate) fn restore_provisional(&self) -> Result<(), StoreError> {
-        self.write(Durability::Draft, |conn| {
-            for (row, op) in outbox::load_all(conn)? {
-                self.save_provisional(conn, &op, row)?;
-            }
-            Ok(())
-        })
+    pub(crate) fn restore_provisional(&self, conn: &Connection) -> Result<(), StoreError> {
+        for (row, op) in outbox::load_all(conn)? {
+            self.save_provisional(conn, &op, row)?;
+        }
+        Ok(())
     }
 
     /// Keeps one step of editing, so that a crash loses nothing typed.

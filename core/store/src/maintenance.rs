@@ -107,9 +107,13 @@ impl Store {
                  DELETE FROM changes WHERE entry IS NULL AND op IS NULL;
                  DELETE FROM evidence;
                  DELETE FROM roots WHERE rank > 1;
-                 DELETE FROM held;",
+                 DELETE FROM held;
+                 DELETE FROM documents WHERE doc NOT IN (SELECT doc FROM changes)
+                    AND doc NOT IN (SELECT doc FROM journal);
+                 UPDATE documents SET snapshot = NULL, view = NULL, stale = 1;",
             )?;
-            refold(conn)
+            refold(conn)?;
+            self.restore_provisional(conn)
         })?;
         self.logs.borrow_mut().clear();
         self.facts.borrow_mut().clear();
@@ -121,9 +125,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::NoSpace`]: then they are as before.
     pub fn refold(&mut self) -> Result<(), StoreError> {
-        self.write(Durability::Sealed, refold)?;
+        self.write(Durability::Sealed, |conn| {
+            refold(conn)?;
+            self.restore_provisional(conn)
+        })?;
         self.facts.borrow_mut().clear();
-        self.restore_provisional()?;
         self.process().map(|_| ())
     }
 

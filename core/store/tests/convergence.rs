@@ -225,6 +225,7 @@ fn resync_keeps_own_work_and_reads_the_rest_again() {
     assert!(stunity_sync::Replica::cursors(&phone).unwrap().is_empty());
     class.relay.give(&mut phone);
     assert!(phone.course(class.space).unwrap().is_some());
+    assert!(phone.submissions(class.space, None).unwrap()[0].provisional);
     class.relay.take(&mut phone);
     class.relay.give(&mut desk);
     assert_eq!(desk.submissions(class.space, None).unwrap().len(), 1);
