@@ -4,6 +4,7 @@
 //! The normative text is `docs/protocol`; golden vectors are in `tests/compat`.
 //! A peer's bytes give a [`DecodeError`], never a panic.
 
+pub mod blob;
 pub mod body;
 pub mod cbor;
 pub mod entry;
@@ -14,6 +15,7 @@ pub mod labels;
 mod lane;
 pub mod limits;
 pub mod pack;
+pub mod parcel;
 pub mod receipt;
 
 pub use body::{Body, Op, Salts};

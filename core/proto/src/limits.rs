@@ -39,3 +39,5 @@ pub const MAX_UNACKNOWLEDGED: usize = 256 * 1024;
 pub const MAX_PARTIALS: usize = 4;
 /// A frame: a slice with its head, or a live batch of one pack.
 pub const MAX_FRAME: usize = MAX_PACK + 1024;
+/// A tombstone with its signature: ids, a lane and a code of 64 bytes.
+pub const MAX_TOMBSTONE: usize = 512;

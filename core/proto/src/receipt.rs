@@ -376,6 +376,28 @@ mod tests {
     }
 
     #[test]
+    fn seven_leaves_have_the_tree_of_the_rfc() {
+        // RFC 6962 §2.1.3: leaves a to g under leaf hashes d0 to d6 there.
+        let d: Vec<Hash> = (0..7).map(|i| Hash([i; 32])).collect();
+        let node = hash_node;
+        let (g, h, i, j) = (
+            node(&d[0], &d[1]),
+            node(&d[2], &d[3]),
+            node(&d[4], &d[5]),
+            d[6],
+        );
+        let (k, l) = (node(&g, &h), node(&i, &j));
+        assert_eq!(merkle_root(&d), node(&k, &l));
+        assert_eq!(merkle_root(&d[..3]), node(&g, &d[2]));
+        assert_eq!(merkle_root(&d[..4]), k);
+        assert_eq!(merkle_root(&d[..6]), node(&k, &i));
+        assert_eq!(merkle_path(&d, 0), Some(vec![d[1], h, l]));
+        assert_eq!(merkle_path(&d, 3), Some(vec![d[2], g, l]));
+        assert_eq!(merkle_path(&d, 4), Some(vec![d[5], j, k]));
+        assert_eq!(merkle_path(&d, 6), Some(vec![i, k]));
+    }
+
+    #[test]
     fn two_stories_about_one_place_contradict_each_other() {
         let leaf = |id: u8| Leaf::Entry {
             space: SpaceId([1; 16]),
