@@ -89,7 +89,6 @@ CREATE INDEX findable_entry ON findable (entry, op);
 CREATE VIRTUAL TABLE search USING fts5 (
     words, content = 'findable', content_rowid = 'row', tokenize = 'ascii'
 );
-INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
 CREATE TRIGGER findable_insert AFTER INSERT ON findable BEGIN
     INSERT INTO search (rowid, words) VALUES (new.row, new.words);
 END;

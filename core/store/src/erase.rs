@@ -88,7 +88,7 @@ impl Store {
     /// Writes the WAL into the database and cuts it: erased bytes are in old
     /// frames until then.
     pub(crate) fn truncate_wal(&self) -> Result<(), StoreError> {
-        // A table of which rows were deleted may keep words in its index.
+        // A deleted row's words stay in the index until its segments are merged.
         self.conn
             .execute_batch("INSERT INTO search (search) VALUES ('optimize')")?;
         self.conn

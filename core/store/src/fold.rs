@@ -145,6 +145,16 @@ pub(crate) fn drop_event(
     op: usize,
     event: &Event,
 ) -> Result<(), StoreError> {
+    drop_rows(conn, entry, op, event)?;
+    search::drop_op(conn, entry, op)
+}
+
+fn drop_rows(
+    conn: &Connection,
+    entry: &EntryId,
+    op: usize,
+    event: &Event,
+) -> Result<(), StoreError> {
     let mut before = "";
     for row in rows::rows(event) {
         if row.table == before {
@@ -157,21 +167,23 @@ pub(crate) fn drop_event(
         ))?
         .execute(rusqlite::params![&entry.0, op as i64])?;
     }
-    search::drop_op(conn, entry, op)
+    Ok(())
 }
 
-/// Takes away the rows that stood for an operation of the outbox.
-pub(crate) fn drop_provisional(
+/// Takes away the rows that stood for an operation of the outbox, which is now
+/// in an entry. Its search row moves: indexing it anew would cost more.
+pub(crate) fn settle_provisional(
     conn: &Connection,
     op: i64,
     kind: Kind,
     bytes: &[u8],
+    (entry, position): (&EntryId, usize),
 ) -> Result<(), StoreError> {
-    match kind {
-        Kind::Event(_) => match Event::decode(bytes) {
-            Ok(event) => drop_event(conn, &provisional(op), 0, &event),
-            Err(_) => Ok(()),
-        },
-        _ => Ok(()),
-    }
+    let Kind::Event(_) = kind else { return Ok(()) };
+    let Ok(event) = Event::decode(bytes) else {
+        return Ok(());
+    };
+    let id = provisional(op);
+    search::move_op(conn, &id, entry, position)?;
+    drop_rows(conn, &id, 0, &event)
 }

@@ -133,10 +133,10 @@ impl Store {
         self.process().map(|_| ())
     }
 
-    /// After an update that folds otherwise than before.
+    /// After an update that folds or indexes otherwise than before.
     pub(crate) fn refold_if_older(&mut self) -> Result<(), StoreError> {
-        let version: u32 = meta::load(&self.conn, meta::FOLD_VERSION)?.unwrap_or(0);
-        if version < FOLD_VERSION {
+        let version: i64 = meta::load(&self.conn, meta::FOLD_VERSION)?.unwrap_or(0);
+        if version != fold_version() {
             self.refold()?;
         }
         Ok(())
@@ -196,6 +196,11 @@ impl Store {
     }
 }
 
+/// The versions of rows and of search keys in one number.
+pub(crate) fn fold_version() -> i64 {
+    i64::from(FOLD_VERSION) << 32 | i64::from(stunity_text::INDEX_VERSION)
+}
+
 fn refold(conn: &rusqlite::Connection) -> Result<(), StoreError> {
     fold::drop_projections(conn)?;
     fold::create_projections(conn)?;
@@ -204,5 +209,5 @@ fn refold(conn: &rusqlite::Connection) -> Result<(), StoreError> {
         "UPDATE entries SET state = 0, folded = 0 WHERE class > 0 AND state IN (1, 2)",
         [],
     )?;
-    meta::save(conn, meta::FOLD_VERSION, FOLD_VERSION)
+    meta::save(conn, meta::FOLD_VERSION, fold_version())
 }

@@ -1,7 +1,7 @@
 //! Sealed late: what the user did waits as operations, until a carrier is
 //! ready for entries.
 use rusqlite::{Connection, params};
-use stunity_proto::{DocId, Kind, Lane, ObjectId, SpaceId, limits};
+use stunity_proto::{DocId, EntryId, Kind, Lane, ObjectId, SpaceId, limits};
 
 use crate::database::int;
 use crate::{StoreError, documents, domain, fold};
@@ -220,6 +220,7 @@ pub(crate) fn mark_sealed(
     conn: &Connection,
     batch: &[QueuedOp],
     entry: i64,
+    id: &EntryId,
 ) -> Result<(), StoreError> {
     let mut item =
         conn.prepare_cached("UPDATE items SET op = NULL, entry = ?2, position = ?3 WHERE op = ?1")?;
@@ -227,7 +228,7 @@ pub(crate) fn mark_sealed(
     for (position, queued) in batch.iter().enumerate() {
         item.execute(params![queued.op, entry, position as i64])?;
         documents::move_to_entry(conn, queued.op, entry, position)?;
-        fold::drop_provisional(conn, queued.op, queued.kind, &queued.bytes)?;
+        fold::settle_provisional(conn, queued.op, queued.kind, &queued.bytes, (id, position))?;
         delete.execute([queued.op])?;
     }
     Ok(())

@@ -81,7 +81,7 @@ impl Store {
         )?;
         let row = entries::insert(conn, &entry, State::Received, Some(Sent::Unacknowledged))?;
         self.note_sealed(conn, row, &entry)?;
-        outbox::mark_sealed(conn, batch, row)
+        outbox::mark_sealed(conn, batch, row, &entry.id())
     }
 
     /// The next pack to send, apart from those in flight: see

@@ -16,7 +16,14 @@ pub(crate) fn save(
     object: &[u8],
     text: &str,
 ) -> Result<(), StoreError> {
-    drop_op(conn, &origin.entry, op)?;
+    // What an operation says never changes; only its place becomes known.
+    let sequence = origin.position.map(|p| crate::database::int(p.sequence));
+    let known = conn
+        .prepare_cached("UPDATE findable SET sequence = ?3 WHERE entry = ?1 AND op = ?2")?
+        .execute(params![&origin.entry.0, op as i64, sequence])?;
+    if known > 0 {
+        return Ok(());
+    }
     let title: String = text
         .lines()
         .next()
@@ -34,10 +41,22 @@ pub(crate) fn save(
         &origin.space.0,
         &origin.entry.0,
         op as i64,
-        origin.position.map(|p| crate::database::int(p.sequence)),
+        sequence,
         title,
         crate::words::index(text),
     ])?;
+    Ok(())
+}
+
+/// An operation of the outbox is now in an entry.
+pub(crate) fn move_op(
+    conn: &Connection,
+    from: &EntryId,
+    entry: &EntryId,
+    op: usize,
+) -> Result<(), StoreError> {
+    conn.prepare_cached("UPDATE findable SET entry = ?2, op = ?3 WHERE entry = ?1")?
+        .execute(params![&from.0, &entry.0, op as i64])?;
     Ok(())
 }
 

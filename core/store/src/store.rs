@@ -14,7 +14,7 @@ use crate::domain::Facts;
 use crate::files::{self, Location, OwnerLock};
 use crate::trust::Logs;
 use crate::trust::Rank;
-use crate::{StoreError, fold, meta, trust};
+use crate::{StoreError, fold, maintenance, meta, trust};
 
 /// A source of randomness: the system's in an app, a seeded one in tests.
 pub trait Random: RngCore + CryptoRng + Send {}
@@ -85,7 +85,7 @@ impl Store {
             meta::save(conn, meta::SCHOOL_ANCHOR, setup.anchor.encode())?;
             meta::save(conn, meta::ACCOUNT, setup.account.0)?;
             meta::save(conn, meta::INCARNATION, 0)?;
-            meta::save(conn, meta::FOLD_VERSION, stunity_model::rows::FOLD_VERSION)?;
+            meta::save(conn, meta::FOLD_VERSION, maintenance::fold_version())?;
             meta::save_key(conn, KEY_SIGN, &setup.sign.to_bytes_secret())?;
             meta::save_key(conn, KEY_KEX, &setup.kex.to_bytes_secret())?;
             if let Some(certificate) = &setup.certificate {

@@ -230,3 +230,20 @@ fn resync_keeps_own_work_and_reads_the_rest_again() {
     class.relay.give(&mut desk);
     assert_eq!(desk.submissions(class.space, None).unwrap().len(), 1);
 }
+
+#[test]
+fn an_update_that_folds_otherwise_builds_projections_again() {
+    let (class, _desk, phone) = Class::new();
+    let before = picture(&phone, class.space);
+    drop(phone);
+    let raw = rusqlite::Connection::open(class.path("pupil.db")).unwrap();
+    raw.execute_batch(
+        "UPDATE meta SET value = 1 WHERE name = 'fold-version';
+         DELETE FROM p_course; DROP TABLE p_lesson;",
+    )
+    .unwrap();
+    drop(raw);
+    let phone = open(&class.path("pupil.db"));
+    assert_eq!(picture(&phone, class.space), before);
+    assert!(phone.lessons(class.space).unwrap().is_empty());
+}
