@@ -1,3 +1,31 @@
-//! run, test, ci, bench, sim, check-layers.
+//! `cargo xtask`: everything that is done with this repository.
+mod layers;
+mod run;
+mod steps;
+mod test;
+mod tools;
 
-fn main() {}
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask <command>
+
+  run             starts the relay with a demo class and prints the URL to open
+  test [--quick]  everything that CI runs; --quick leaves out the slow steps
+  ci              the same as test
+  check-layers    whether dependencies point down
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["run"] => tools::exit(run::run()),
+        ["test"] | ["ci"] => test::test(false),
+        ["test", "--quick"] => test::test(true),
+        ["check-layers"] => tools::exit(layers::check()),
+        _ => {
+            eprint!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -299,6 +299,11 @@ impl Session {
             (_, Frame::Receipt(root)) => {
                 let nonce = self.nonce;
                 self.end_flush(replica, root, &nonce, effects)?;
+                // Results make room for what still waits.
+                if self.outgoing.values().all(|out| !out.waiting) {
+                    self.send_outbox(replica, now, effects)?;
+                }
+                self.tell_if_caught_up(effects);
             }
             (
                 _,
@@ -313,6 +318,7 @@ impl Session {
             ) => {
                 let target = Target { space, lane };
                 self.live(replica, target, (from, to), pack, root, effects)?;
+                self.tell_if_caught_up(effects);
             }
             (_, Frame::NeedCursors) => effects.push(send(&Frame::CursorList(
                 self.cursors.iter().map(full_cursor).collect(),
@@ -582,11 +588,7 @@ impl Session {
         self.phase = Phase::Live;
         self.done = true;
         self.send_outbox(replica, now, effects)?;
-        if self.outgoing.is_empty() {
-            effects.push(Effect::Event(Event::CaughtUp {
-                relay_ms: self.relay_ms,
-            }));
-        }
+        self.tell_if_caught_up(effects);
         Ok(())
     }
 
@@ -729,12 +731,15 @@ impl Session {
             }),
         })?;
         effects.push(Effect::Event(Event::Applied(applied)));
-        if self.done && self.outgoing.is_empty() {
+        Ok(())
+    }
+
+    fn tell_if_caught_up(&self, effects: &mut Vec<Effect>) {
+        if self.is_caught_up() {
             effects.push(Effect::Event(Event::CaughtUp {
                 relay_ms: self.relay_ms,
             }));
         }
-        Ok(())
     }
 
     /// The cursors after a flush, with running hashes computed here.

@@ -1,0 +1,107 @@
+//! The steps of `cargo xtask test`, as data.
+use crate::{layers, tools};
+
+/// How a step ended.
+pub enum Outcome {
+    /// It passed.
+    Passed,
+    /// It could not run here; says why in one line.
+    Skipped(String),
+}
+
+/// One step.
+pub struct Step {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether `--quick` runs it.
+    pub quick: bool,
+    /// What it does.
+    pub run: fn() -> Result<Outcome, String>,
+}
+
+fn cargo(args: &[&str]) -> Result<Outcome, String> {
+    tools::run(&mut tools::cargo(args)).map(|()| Outcome::Passed)
+}
+
+/// Crates that compile for the browser.
+const PORTABLE: &[&str] = &[
+    "stunity-proto",
+    "stunity-identity",
+    "stunity-model",
+    "stunity-text",
+    "stunity-sync",
+];
+
+/// All steps, in order.
+pub const STEPS: &[Step] = &[
+    Step {
+        name: "format",
+        quick: true,
+        run: || cargo(&["fmt", "--all", "--check"]),
+    },
+    Step {
+        name: "layers",
+        quick: true,
+        run: || layers::check().map(|()| Outcome::Passed),
+    },
+    Step {
+        name: "clippy",
+        quick: true,
+        run: || {
+            cargo(&[
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ])
+        },
+    },
+    Step {
+        name: "tests",
+        quick: true,
+        run: || cargo(&["test", "--workspace"]),
+    },
+    Step {
+        name: "wasm32",
+        quick: false,
+        run: wasm,
+    },
+    Step {
+        name: "licences",
+        quick: false,
+        run: licences,
+    },
+];
+
+/// The portable crates compile for the browser.
+fn wasm() -> Result<Outcome, String> {
+    if !tools::has("clang") {
+        tools::apt("clang")?;
+    }
+    let mut rustup = std::process::Command::new("rustup");
+    rustup.args(["target", "add", "wasm32-unknown-unknown"]);
+    if tools::run(&mut rustup).is_err() {
+        return Ok(Outcome::Skipped(
+            "needs the target wasm32-unknown-unknown: rustup target add wasm32-unknown-unknown"
+                .into(),
+        ));
+    }
+    let mut args = vec!["check", "--target", "wasm32-unknown-unknown"];
+    for package in PORTABLE {
+        args.extend(["-p", package]);
+    }
+    cargo(&args)
+}
+
+/// Licences, sources and banned crates. The advisories need their database,
+/// which cargo-deny fetches; where it cannot, they are left out.
+fn licences() -> Result<Outcome, String> {
+    if !tools::has("cargo-deny") {
+        return Ok(Outcome::Skipped(
+            "needs cargo-deny: cargo install cargo-deny --locked".into(),
+        ));
+    }
+    cargo(&["deny", "check", "licenses", "bans", "sources"])
+}
