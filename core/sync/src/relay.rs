@@ -192,10 +192,8 @@ impl Session {
                 self.slice(store, peer, stream, offset, bytes, &mut effects)
                     .await?;
             }
-            (Some(peer), Frame::Acknowledge(hash)) => {
-                if self.log.acknowledge(hash) {
-                    store.save_cursor_log(peer.device, self.log.clone()).await?;
-                }
+            (Some(peer), Frame::Acknowledge(hash)) if self.log.acknowledge(hash) => {
+                store.save_cursor_log(peer.device, self.log.clone()).await?;
             }
             (Some(_), Frame::Ephemeral { space, lane, bytes }) => {
                 effects.push(Effect::Ephemeral(space, lane, bytes));
@@ -369,6 +367,10 @@ impl Session {
             return self.complete(store, peer, upload, effects).await;
         }
         upload.held = store.upload_held(peer.device, part.pack).await?;
+        if upload.held == upload.total {
+            // Everything came, but its results were cut off: they are the same.
+            return self.complete(store, peer, upload, effects).await;
+        }
         let resumes = part.offset > 0 || upload.held > 0;
         if part.offset > upload.held {
             // The client believes that more is here than is.
@@ -437,7 +439,7 @@ impl Session {
     ) -> Result<(), SyncError> {
         let bytes = match upload.whole {
             Some(bytes) => bytes,
-            None => store.take_upload(peer.device, upload.pack).await?,
+            None => store.load_upload(peer.device, upload.pack).await?,
         };
         if pack_id(&bytes) != upload.pack {
             return Err(SyncError::NotAuthentic("name of a pack"));
@@ -875,7 +877,8 @@ impl Reader {
             self.sequences.insert((item.position.space, *id), *sequence);
         }
         let brought = certificates_in(&header.kinds, item.entry.body());
-        self.brought.extend(brought.iter().map(|(signer, _)| *signer));
+        self.brought
+            .extend(brought.iter().map(|(signer, _)| *signer));
         // An entry numbered elsewhere comes without its chain.
         let at_home = item.position.space == header.space && item.position.lane == header.lane;
         if !at_home {

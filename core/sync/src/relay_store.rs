@@ -158,8 +158,9 @@ pub trait RelayStore: Send + Sync {
         bytes: Vec<u8>,
     ) -> impl Future<Output = Result<(), SyncError>> + Send;
 
-    /// The bytes held of an upload; it is forgotten.
-    fn take_upload(
+    /// The bytes held of an upload. It is kept for a while: its results may be
+    /// cut off, and are then asked for by naming the pack again.
+    fn load_upload(
         &self,
         device: DeviceId,
         pack: PackId,

@@ -373,7 +373,7 @@ impl RelayStore for Log {
             .await?)
     }
 
-    async fn take_upload(&self, device: DeviceId, pack: PackId) -> Result<Vec<u8>, SyncError> {
+    async fn load_upload(&self, device: DeviceId, pack: PackId) -> Result<Vec<u8>, SyncError> {
         let parts: Vec<Vec<u8>> = sqlx::query_scalar(
             "SELECT bytes FROM upload WHERE device = ? AND pack = ? ORDER BY offset",
         )
@@ -382,12 +382,6 @@ impl RelayStore for Log {
         .fetch_all(self.pool())
         .await
         .map_err(ServerError::from)?;
-        sqlx::query("DELETE FROM upload WHERE device = ? AND pack = ?")
-            .bind(&device.0[..])
-            .bind(&pack.0[..])
-            .execute(self.pool())
-            .await
-            .map_err(ServerError::from)?;
         Ok(parts.concat())
     }
 

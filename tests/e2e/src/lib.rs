@@ -1,1 +1,7 @@
-//! End to end tests over real processes.
+//! A relay in this process, devices on real databases, links that are cut.
+
+mod link;
+mod school;
+
+pub use link::CutLink;
+pub use school::School;

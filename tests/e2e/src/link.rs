@@ -1,0 +1,87 @@
+//! A link that carries so many bytes and is then cut, again and again.
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// A proxy before a relay.
+pub struct CutLink {
+    /// Where clients connect.
+    pub address: SocketAddr,
+    carried: Arc<AtomicU64>,
+    connections: Arc<AtomicU64>,
+}
+
+impl CutLink {
+    /// Carries to `relay`; each connection carries `bytes` in both directions
+    /// together and is then cut, whatever is under way.
+    pub async fn new(relay: SocketAddr, bytes: i64) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a free port on loopback");
+        let address = listener.local_addr().expect("a bound socket has one");
+        let carried = Arc::new(AtomicU64::new(0));
+        let connections = Arc::new(AtomicU64::new(0));
+        let (total, count) = (carried.clone(), connections.clone());
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
+                let total = total.clone();
+                tokio::spawn(async move {
+                    if let Ok(far) = TcpStream::connect(relay).await {
+                        carry(near, far, bytes, total).await;
+                    }
+                });
+            }
+        });
+        Self {
+            address,
+            carried,
+            connections,
+        }
+    }
+
+    /// Bytes carried so far, upgrades included.
+    #[must_use]
+    pub fn carried(&self) -> u64 {
+        self.carried.load(Ordering::Relaxed)
+    }
+
+    /// Connections opened so far.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+async fn carry(near: TcpStream, far: TcpStream, bytes: i64, total: Arc<AtomicU64>) {
+    let left = Arc::new(AtomicI64::new(bytes));
+    let (near_read, near_write) = near.into_split();
+    let (far_read, far_write) = far.into_split();
+    let up = pump(near_read, far_write, left.clone(), total.clone());
+    let down = pump(far_read, near_write, left, total);
+    // Either direction's end is the link's end.
+    tokio::select! {
+        () = up => {}
+        () = down => {}
+    }
+}
+
+async fn pump(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    left: Arc<AtomicI64>,
+    total: Arc<AtomicU64>,
+) {
+    let mut buffer = [0; 1024];
+    while let Ok(len @ 1..) = from.read(&mut buffer).await {
+        let before = left.fetch_sub(len as i64, Ordering::Relaxed);
+        let len = len.min(usize::try_from(before.max(0)).unwrap_or(0));
+        total.fetch_add(len as u64, Ordering::Relaxed);
+        if len == 0 || to.write_all(&buffer[..len]).await.is_err() {
+            return;
+        }
+    }
+}

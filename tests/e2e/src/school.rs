@@ -1,0 +1,83 @@
+//! A school: its relay and its devices, in folders of a temporary directory.
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use stunity_client::{Client, Joining, Link, Report, driver};
+use stunity_identity::StaffRoles;
+use stunity_server::{Log, serve};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+/// A relay in this process.
+pub struct School {
+    folder: tempfile::TempDir,
+    /// The relay's log.
+    pub log: Log,
+    /// Where it listens.
+    pub address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+}
+
+impl School {
+    /// A new school with a relay on a free port.
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let log = Log::open(&folder.path().join("relay"))
+            .await
+            .expect("a new school");
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a free port on loopback");
+        let address = listener.local_addr().expect("a bound socket has one");
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = log.clone();
+        tokio::spawn(async move {
+            serve(listener, serving, address.to_string(), async {
+                let _ = stopped.await;
+            })
+            .await
+        });
+        Self {
+            folder,
+            log,
+            address,
+            stop: Some(stop),
+        }
+    }
+
+    /// Stops the relay; its folder stays.
+    pub fn stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+    }
+
+    /// A folder of the school's temporary directory.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A new account on a new device, invited with these offices.
+    pub async fn join(&self, name: &str, offices: StaffRoles) -> Client {
+        let code = self.log.invite(offices, None).await.expect("an invitation");
+        let code: String = code.iter().map(|byte| format!("{byte:02x}")).collect();
+        let (folder, relay) = (self.path(name), format!("http://{}", self.address));
+        tokio::task::spawn_blocking(move || {
+            Client::join(&folder, &relay, &Joining::Invitation(code), None)
+        })
+        .await
+        .expect("joining does not panic")
+        .expect("the relay admits who is invited")
+    }
+
+    /// Syncs a device once over a good link.
+    pub async fn sync(&self, client: &mut Client) -> Report {
+        let report = driver::sync(client, &Link::default())
+            .await
+            .expect("a good link");
+        assert!(report.caught_up, "not caught up: {report:?}");
+        assert_eq!(report.rejected, Vec::<String>::new());
+        report
+    }
+}

@@ -1,0 +1,249 @@
+//! A class works offline and converges; a grade is nobody's but a teacher's.
+use stunity_client::{Client, Link, NewAssignment, NewCourse, NewGrade, Work, driver};
+use stunity_e2e::{CutLink, School};
+use stunity_identity::StaffRoles;
+use stunity_model::Roles;
+use stunity_model::grades::Standing;
+use stunity_proto::{ObjectId, SpaceId};
+use stunity_store::ItemState;
+
+struct Class {
+    school: School,
+    teacher: Client,
+    pupil: Client,
+    course: SpaceId,
+    assignment: ObjectId,
+}
+
+/// A teacher with a course and an assignment, a pupil enrolled, both in sync.
+async fn class() -> Class {
+    let school = School::new().await;
+    let mut teacher = school.join("teacher", StaffRoles::TEACHER).await;
+    let mut pupil = school.join("pupil", StaffRoles::default()).await;
+    school.sync(&mut teacher).await;
+    let course = teacher
+        .create_course(NewCourse {
+            title: "Physics".into(),
+            title_km: Some("រូបវិទ្យា".into()),
+            ..NewCourse::default()
+        })
+        .unwrap();
+    let assignment = teacher
+        .publish_assignment(
+            course,
+            NewAssignment {
+                title: "Essay".into(),
+                max_points: 1000,
+                ..NewAssignment::default()
+            },
+        )
+        .unwrap();
+    teacher.enrol(course, pupil.store().account()).unwrap();
+    school.sync(&mut teacher).await;
+    school.sync(&mut pupil).await;
+    Class {
+        school,
+        teacher,
+        pupil,
+        course,
+        assignment,
+    }
+}
+
+fn essay(class: &Class, text: &str) -> Work {
+    Work {
+        course: class.course,
+        assignment: class.assignment,
+        attempt: 1,
+        text: text.into(),
+    }
+}
+
+fn mark(class: &Class, points: u64) -> NewGrade {
+    NewGrade {
+        course: class.course,
+        assignment: class.assignment,
+        student: class.pupil.store().account(),
+        attempt: None,
+        points,
+        feedback: "good".into(),
+        supersedes: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn work_is_handed_in_graded_and_shown() {
+    let mut class = class().await;
+    let work = essay(&class, "ភាសាខ្មែរ essay");
+    let item = class.pupil.submit(work).unwrap();
+    assert_eq!(class.pupil.store().unsent().unwrap().waiting, 1);
+    class.school.sync(&mut class.pupil).await;
+    let state = class
+        .pupil
+        .store()
+        .item_status(item)
+        .unwrap()
+        .unwrap()
+        .state;
+    assert!(matches!(state, ItemState::Received { .. }), "{state:?}");
+
+    class.school.sync(&mut class.teacher).await;
+    let handed_in = class
+        .teacher
+        .store()
+        .submissions(class.course, None)
+        .unwrap();
+    assert_eq!(handed_in.len(), 1);
+    assert_eq!(handed_in[0].text, "ភាសាខ្មែរ essay");
+    assert_eq!(handed_in[0].timeliness.code(), "on-time");
+    let mut grade = mark(&class, 850);
+    grade.attempt = Some(handed_in[0].entry);
+    class.teacher.grade(grade).unwrap();
+    class.school.sync(&mut class.teacher).await;
+
+    class.school.sync(&mut class.pupil).await;
+    let me = class.pupil.store().account();
+    let released = class
+        .pupil
+        .store()
+        .releases(class.course, Some(me))
+        .unwrap();
+    assert_eq!(released.len(), 1);
+    assert_eq!(released[0].points, 850);
+    assert!(
+        class
+            .pupil
+            .store()
+            .grades(class.course, None)
+            .unwrap()
+            .is_empty(),
+        "the staff's own lane is not the pupil's to read"
+    );
+    assert_eq!(class.pupil.store().search("ភាសា", 9).unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_pupils_grade_is_refused_kept_and_explained() {
+    let mut class = class().await;
+    let forged = mark(&class, 1000);
+    class.pupil.grade(forged).unwrap();
+    class.school.sync(&mut class.pupil).await;
+    let refused = class.pupil.store().refused().unwrap();
+    assert_eq!(refused.len(), 2, "the grade and its release");
+    assert!(refused.iter().all(|entry| entry.code == "role.missing"));
+    class.school.sync(&mut class.teacher).await;
+    assert!(
+        class
+            .teacher
+            .store()
+            .grades(class.course, None)
+            .unwrap()
+            .is_empty()
+    );
+
+    // What comes after in the same chain is not stuck behind it.
+    let work = essay(&class, "honest work");
+    class.pupil.submit(work).unwrap();
+    class.school.sync(&mut class.pupil).await;
+    class.school.sync(&mut class.teacher).await;
+    let handed_in = class
+        .teacher
+        .store()
+        .submissions(class.course, None)
+        .unwrap();
+    assert_eq!(handed_in.len(), 1);
+}
+
+#[tokio::test]
+async fn grades_that_do_not_know_each_other_conflict_until_one_is_chosen() {
+    let mut class = class().await;
+    let mut second = class.school.join("second", StaffRoles::TEACHER).await;
+    class
+        .teacher
+        .add_staff(class.course, second.store().account(), Roles::TEACHER)
+        .unwrap();
+    class.school.sync(&mut class.teacher).await;
+    class.school.sync(&mut second).await;
+
+    let (one, other) = (mark(&class, 700), mark(&class, 900));
+    let first = class.teacher.grade(one).unwrap();
+    let last = second.grade(other).unwrap();
+    for _ in 0..2 {
+        class.school.sync(&mut class.teacher).await;
+        class.school.sync(&mut second).await;
+    }
+    let mut both = vec![first, last];
+    both.sort();
+    for device in [&class.teacher, &second] {
+        let rows = device.store().grades(class.course, None).unwrap();
+        assert_eq!(rows[0].standing, Standing::Conflict(both.clone()));
+    }
+    let student = class.pupil.store().account();
+    second
+        .choose_grade(class.course, class.assignment, student, last, vec![first])
+        .unwrap();
+    class.school.sync(&mut second).await;
+    class.school.sync(&mut class.teacher).await;
+    let rows = class.teacher.store().grades(class.course, None).unwrap();
+    assert_eq!(rows[0].standing, Standing::Counts(last));
+}
+
+#[tokio::test]
+async fn nothing_new_costs_few_bytes() {
+    let mut class = class().await;
+    let report = class.school.sync(&mut class.pupil).await;
+    let bytes = report.sent + report.received;
+    assert_eq!(report.new_entries, 0);
+    // Heads of four WebSocket frames take at most 8 bytes each.
+    assert!(bytes + 32 <= 600, "{bytes} bytes");
+}
+
+#[tokio::test]
+async fn a_link_that_is_cut_every_4_kb_carries_everything_once() {
+    let mut class = class().await;
+    for lesson in 0..24 {
+        // Text that does not compress to nothing.
+        let text: String = (0..400u64)
+            .map(|n| format!("{:x} ", (n + 1) * (lesson + 7) * 0x9e37_79b9))
+            .collect();
+        class
+            .teacher
+            .publish_lesson(
+                class.course,
+                lesson,
+                &format!("Lesson {lesson}"),
+                None,
+                &text,
+            )
+            .unwrap();
+    }
+    for device in ["teacher", "pupil"] {
+        let link = CutLink::new(class.school.address, 4 * 1024).await;
+        let via = Link {
+            connect_to: Some(format!("http://{}", link.address)),
+        };
+        let client = match device {
+            "teacher" => &mut class.teacher,
+            _ => &mut class.pupil,
+        };
+        let mut caught_up = false;
+        for _ in 0..200 {
+            if driver::sync(client, &via)
+                .await
+                .is_ok_and(|report| report.caught_up)
+            {
+                caught_up = true;
+                break;
+            }
+        }
+        assert!(caught_up, "{device} never came through");
+        assert!(link.connections() > 5, "the link was never cut");
+        println!(
+            "{device}: {} bytes over {} connections",
+            link.carried(),
+            link.connections()
+        );
+    }
+    assert_eq!(class.pupil.store().lessons(class.course).unwrap().len(), 24);
+    class.school.sync(&mut class.pupil).await;
+}
