@@ -11,6 +11,9 @@ use crate::entries::{leaves, tombstone};
 use crate::frames::{cursor_list, flight};
 use crate::values::*;
 
+/// The static dictionary 1 of packs.
+const DICTIONARY_1: &[u8] = include_bytes!("../../../core/proto/dictionary/1.zdict");
+
 pub fn cases() -> Vec<Case> {
     let key = [0x42; 32];
     let hash = |name: &str, bytes: &[u8]| Case::hash(format!("hash/{name}"), bytes);
@@ -21,6 +24,7 @@ pub fn cases() -> Vec<Case> {
         .flat_map(|hash| hash.0)
         .collect();
     vec![
+        hash("dictionary-1", &sha256(DICTIONARY_1).0),
         hash("device", &DeviceId::of_key(&key).0),
         hash("school", &SchoolId::of_root(&key, &Hash([0x43; 32])).0),
         hash(
