@@ -267,6 +267,7 @@ mod reference {
 fn dictionary(number: u64) -> Option<&'static [u8]> {
     match number {
         0 => Some(&[0]),
+        1 => Some(include_bytes!("../../dictionary/1.zdict")),
         _ => None,
     }
 }
@@ -275,4 +276,4 @@ fn dictionary(number: u64) -> Option<&'static [u8]> {
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// The dictionary that writers use.
-const DICTIONARY: u64 = 0;
+const DICTIONARY: u64 = 1;

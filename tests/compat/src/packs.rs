@@ -1,0 +1,202 @@
+//! Packs, with and without context.
+use stunity_proto::pack::{
+    ChainEntry, ChainKey, ChainPosition, Effort, IdRole, Item, PackContext, PackWriter, Place,
+    decode_pack,
+};
+use stunity_proto::{
+    DecodeError, DeviceId, DocId, EntryId, Hash, Heads, Kind, Lane, SchoolId, Signer, SpaceId,
+};
+
+use crate::Case;
+use crate::values::*;
+
+/// What the receiver of the golden packs holds.
+struct Held;
+
+fn heads() -> Heads {
+    Heads {
+        account: Some(entry_id(0xa1)),
+        membership: vec![entry_id(0xa2)],
+    }
+}
+
+/// Numbers of entries held, in [`SPACE`].
+const NUMBERS: [(u64, u8); 3] = [(5, 0xa1), (700, 0xa2), (701, 0xa3)];
+/// A change held, of [`DOC`].
+const CHANGE: [u8; 32] = [0xc1; 32];
+/// Signs the first entry that is held.
+const OTHER: DeviceId = DeviceId([0x45; 16]);
+
+impl PackContext for Held {
+    fn school(&self) -> SchoolId {
+        SCHOOL
+    }
+    fn chain_entry(&self, chain: &ChainKey, sequence: u64) -> Option<ChainEntry> {
+        let known = chain.signer == Signer::Device(OTHER) && sequence == 4;
+        known.then(|| ChainEntry {
+            id: entry_id(0xa3),
+            heads: heads(),
+        })
+    }
+    fn certificate(&self, signer: Signer) -> Option<Hash> {
+        Some(certificate(signer))
+    }
+    fn entry_at(&self, _: SpaceId, sequence: u64) -> Option<EntryId> {
+        let found = NUMBERS.iter().find(|(at, _)| *at == sequence)?;
+        Some(entry_id(found.1))
+    }
+    fn sequence_of(&self, _: SpaceId, id: &EntryId) -> Option<u64> {
+        let found = NUMBERS.iter().find(|(_, byte)| entry_id(*byte) == *id)?;
+        Some(found.0)
+    }
+    fn position_at(&self, space: SpaceId, sequence: u64) -> Option<ChainPosition> {
+        (sequence == 701).then(|| ChainPosition {
+            chain: ChainKey {
+                signer: Signer::Device(OTHER),
+                incarnation: header().incarnation,
+                space,
+                lane: Lane::Staff,
+            },
+            author: ACCOUNT,
+            sequence: 4,
+            entry: ChainEntry {
+                id: entry_id(0xa3),
+                heads: heads(),
+            },
+        })
+    }
+    fn continues_at(&self, _: SpaceId, previous: &EntryId) -> Option<u64> {
+        (*previous == entry_id(0xa3)).then_some(701)
+    }
+    fn expand_id(&self, _: IdRole, prefix: [u8; 4]) -> Option<[u8; 16]> {
+        [SPACE.0, DOC.0]
+            .into_iter()
+            .find(|id| id.starts_with(&prefix))
+    }
+    fn expands_id(&self, _: IdRole, id: &[u8; 16]) -> bool {
+        *id == SPACE.0 || *id == DOC.0
+    }
+    fn expand_change(&self, doc: DocId, prefix: [u8; 4]) -> Option<[u8; 32]> {
+        (doc == DOC && CHANGE.starts_with(&prefix)).then_some(CHANGE)
+    }
+    fn expands_change(&self, doc: DocId, hash: &[u8; 32]) -> bool {
+        doc == DOC && *hash == CHANGE
+    }
+}
+
+fn event(cites: &EntryId) -> (Kind, Vec<u8>) {
+    let mut op = vec![0x82, 0x18, 70, 0x58, 32];
+    op.extend_from_slice(&cites.0);
+    (Kind::Event(70), op)
+}
+
+/// Entries that take every way a pack has.
+fn items(places: bool) -> Vec<Item> {
+    let mut own = DEVICE.0;
+    own[12..].copy_from_slice(&[0xff, 0xff, 0xff, 2]);
+    let kind = Kind::Change {
+        doc_type: 3,
+        doc: DOC,
+    };
+    let first = Draft {
+        heads: heads(),
+        ..Draft::first(
+            Lane::Staff,
+            vec![
+                (kind, change(&[CHANGE], own, &[[0; 16], [0x0d; 16]])),
+                (Kind::Manifest, b"manifest".to_vec()),
+                (kind, b"no change at all".to_vec()),
+                (Kind::Handshake, Vec::new()),
+            ],
+        )
+    }
+    .make();
+    let second = Draft {
+        sequence: 2,
+        previous: Some(first.id()),
+        heads: heads(),
+        ..Draft::first(
+            Lane::Staff,
+            vec![event(&entry_id(0xa1)), event(&first.id())],
+        )
+    }
+    .make();
+    let continued = Draft {
+        device: OTHER,
+        sequence: 5,
+        previous: Some(entry_id(0xa3)),
+        heads: heads(),
+        ..Draft::first(Lane::Staff, vec![event(&entry_id(0xa3))])
+    }
+    .make();
+    let again = Draft {
+        sequence: 3,
+        previous: Some(second.id()),
+        heads: Heads {
+            account: None,
+            membership: vec![second.id()],
+        },
+        ..Draft::first(Lane::Staff, vec![event(&entry_id(0xef))])
+    }
+    .make();
+    let mut erased = Draft::first(
+        Lane::One(ACCOUNT),
+        vec![event(&again.id()), (Kind::Event(1), b"gone".to_vec())],
+    )
+    .make();
+    erased.erase(&[1]);
+    let elsewhere = SpaceId([0x24; 16]);
+    [first, second, continued, again, erased]
+        .into_iter()
+        .zip(702..)
+        .map(|(entry, sequence)| Item {
+            place: places.then(|| Place {
+                space: if sequence == 704 { elsewhere } else { SPACE },
+                lane: if sequence == 704 {
+                    Lane::All
+                } else {
+                    entry.header().lane
+                },
+                sequence,
+                received_ms: MS + (sequence - 702) * 7 - u64::from(sequence == 705) * 30,
+            }),
+            entry,
+        })
+        .collect()
+}
+
+fn encode(items: &[Item], explicit: bool) -> Vec<u8> {
+    let places = items.iter().all(|item| item.place.is_some());
+    let mut writer = PackWriter::new(&Held, explicit, places, Effort::Full);
+    items.iter().for_each(|item| writer.push(item));
+    writer.finish()
+}
+
+fn decode(bytes: &[u8]) -> Result<Vec<Item>, DecodeError> {
+    decode_pack(bytes, &Held)
+}
+
+pub fn cases() -> Vec<Case> {
+    let case = |name: &str, items: Vec<Item>, explicit: bool| {
+        let encode = move |items: &Vec<Item>| encode(items, explicit);
+        Case::new(format!("pack/{name}"), items, encode, decode).compressed()
+    };
+    let small = Draft::first(Lane::Public, vec![(Kind::Event(1), vec![1])]).make();
+    vec![
+        case("explicit", items(false), true),
+        case("explicit-with-places", items(true), true),
+        case("in-context", items(false), false),
+        case("in-context-with-places", items(true), false),
+        case("empty", Vec::new(), false),
+        // Too small to compress: its bytes depend on no compressor.
+        case(
+            "stored",
+            vec![Item {
+                entry: small,
+                place: None,
+            }],
+            true,
+        )
+        .same_bytes(),
+    ]
+}
