@@ -57,6 +57,7 @@ impl CutLink {
 }
 
 async fn carry(near: TcpStream, far: TcpStream, bytes: i64, total: Arc<AtomicU64>) {
+    let _ = (near.set_nodelay(true), far.set_nodelay(true));
     let left = Arc::new(AtomicI64::new(bytes));
     let (near_read, near_write) = near.into_split();
     let (far_read, far_write) = far.into_split();
