@@ -460,11 +460,10 @@ impl Writer<'_> {
                 .bind(&bytes)
                 .execute(&mut *self.db)
                 .await?;
-            // Heads of what was refused bind nobody later.
-            let heads = head.map(|(_, head)| head.heads).unwrap_or_default();
+            // The signer's next pack may say "heads as in the entry before".
             let head = ChainEntry {
                 id: entry.id(),
-                heads,
+                heads: header.heads.clone(),
             };
             self.batch.chains.insert(key, (header.sequence, head, true));
         }

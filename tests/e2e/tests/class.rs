@@ -145,7 +145,13 @@ async fn a_pupils_grade_is_refused_kept_and_explained() {
     let work = essay(&class, "honest work");
     let item = class.pupil.submit(work).unwrap();
     class.school.sync(&mut class.pupil).await;
-    let state = class.pupil.store().item_status(item).unwrap().unwrap().state;
+    let state = class
+        .pupil
+        .store()
+        .item_status(item)
+        .unwrap()
+        .unwrap()
+        .state;
     assert!(matches!(state, ItemState::Received { .. }), "{state:?}");
     class.school.sync(&mut class.teacher).await;
     let handed_in = class
