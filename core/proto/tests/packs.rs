@@ -433,6 +433,16 @@ fn a_receiver_without_the_context_says_so() {
 }
 
 #[test]
+fn entries_come_out_in_the_order_in_which_they_went_in() {
+    let (mut items, held) = class(3, 4);
+    items.reverse();
+    for explicit in [false, true] {
+        let bytes = encode(&items, &held, explicit);
+        assert_eq!(decode_pack(&bytes, &held).as_ref(), Ok(&items));
+    }
+}
+
+#[test]
 fn erased_operations_travel_as_their_hashes() {
     let (mut items, held) = class(3, 1);
     items[1].entry.erase(&[0]);

@@ -90,7 +90,7 @@ pub struct PackOptions {
 }
 
 /// Splits entries into packs of at most the target, or of one larger entry. The
-/// same entries give the same packs. Entries of one chain must come in order.
+/// same entries give the same packs.
 #[must_use]
 pub fn encode_packs(
     items: &[Item],

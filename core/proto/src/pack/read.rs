@@ -241,10 +241,8 @@ impl Decoder<'_> {
             .chain()
             .and_then(|chain| self.chains.get(&chain))
             .map_or(0, |index| self.entries[*index].sequence);
-        start.sequence = self
-            .number()?
-            .checked_add(before)
-            .ok_or(DecodeError::TooLarge("sequence"))?;
+        // A chain may come in any order, though only its own order is small.
+        start.sequence = self.number()?.wrapping_add(before);
         Ok(start)
     }
 

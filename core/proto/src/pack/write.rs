@@ -137,7 +137,7 @@ impl<'a> PackWriter<'a> {
         }
     }
 
-    /// Appends an entry. Entries of one chain must come in order.
+    /// Appends an entry. Entries of one chain are small if they come in order.
     pub fn push(&mut self, item: &Item) {
         let entry = &item.entry;
         let header = entry.header();
