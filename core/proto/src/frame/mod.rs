@@ -30,7 +30,7 @@ pub struct Part {
     pub total: u32,
     /// Where the bytes stand in it.
     pub offset: u32,
-    /// The bytes, at most [`limits::SLICE`].
+    /// The bytes, at most [`crate::limits::SLICE`].
     pub bytes: Vec<u8>,
 }
 
@@ -115,7 +115,7 @@ pub enum Frame {
         stream: u32,
         /// Where the bytes stand.
         offset: u32,
-        /// At most [`limits::SLICE`].
+        /// At most [`crate::limits::SLICE`].
         bytes: Vec<u8>,
     },
     /// 4: the receiver holds a stream up to the offset.
