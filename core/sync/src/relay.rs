@@ -371,7 +371,6 @@ impl Session {
             // Everything came, but its results were cut off: they are the same.
             return self.complete(store, peer, upload, effects).await;
         }
-        let resumes = part.offset > 0 || upload.held > 0;
         if part.offset > upload.held {
             // The client believes that more is here than is.
             effects.push(send(&Frame::Stored {
@@ -384,7 +383,8 @@ impl Session {
         self.uploads.push(upload);
         self.slice(store, peer, stream, part.offset, part.bytes, effects)
             .await?;
-        if resumes && let Some(upload) = self.uploads.iter().find(|u| u.stream == stream) {
+        // A client that was cut off waits for this, also when nothing had arrived.
+        if let Some(upload) = self.uploads.iter().find(|u| u.stream == stream) {
             effects.push(send(&Frame::Stored {
                 stream,
                 offset: upload.held,
