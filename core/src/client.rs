@@ -7,11 +7,13 @@ use stunity_proto::ObjectId;
 use stunity_store::{Location, Store};
 
 use crate::ClientError;
+use crate::documents::OpenDocuments;
 
 /// A device of one account.
 pub struct Client {
     pub(crate) store: Store,
     pub(crate) relay: String,
+    pub(crate) open: OpenDocuments,
 }
 
 /// The relay's address is kept beside the database.
@@ -50,10 +52,13 @@ impl Client {
     /// No account there, or its database is open elsewhere or damaged.
     pub fn open(folder: &Path) -> Result<Self, ClientError> {
         let relay = std::fs::read_to_string(relay_file(folder))?;
-        Ok(Self {
+        let mut client = Self {
             store: Store::open(database(folder), Box::new(OsRng))?,
             relay: relay.trim().to_owned(),
-        })
+            open: OpenDocuments::new(),
+        };
+        client.recover_documents()?;
+        Ok(client)
     }
 
     /// The local store: every query.

@@ -111,7 +111,7 @@ impl Client {
     /// The evidence that this device can give for now. Without a signed relay
     /// time of the same boot it states its wall clock alone, which proves
     /// nothing.
-    fn evidence(&self) -> Result<Evidence, ClientError> {
+    pub(crate) fn evidence(&self) -> Result<Evidence, ClientError> {
         Ok(Evidence {
             wall_ms: wall_ms(),
             boot: 0,

@@ -1,3 +1,4 @@
+use stunity_documents::Error as DocumentError;
 use stunity_store::StoreError;
 use stunity_sync::SyncError;
 
@@ -7,6 +8,9 @@ pub enum ClientError {
     /// The local database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A document.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
     /// The session with the relay; what was queued stays queued.
     #[error(transparent)]
     Sync(#[from] SyncError),
@@ -30,6 +34,7 @@ impl ClientError {
     pub fn code(&self) -> String {
         match self {
             Self::Store(error) => error.code().to_owned(),
+            Self::Document(error) => error.code().to_owned(),
             Self::Sync(error) => error.code().to_owned(),
             Self::Unreachable(_) => "relay.unreachable".to_owned(),
             Self::Refused(code) => code.clone(),

@@ -170,7 +170,11 @@ impl Client {
         };
         // Written last: a folder with it holds an account that the relay knows.
         std::fs::write(relay_file(folder), &relay)?;
-        Ok(Self { store, relay })
+        Ok(Self {
+            store,
+            relay,
+            open: Default::default(),
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod client;
 mod commands;
+mod documents;
 pub mod driver;
 mod error;
 mod gradebook;
@@ -14,6 +15,7 @@ mod join;
 
 pub use client::Client;
 pub use commands::{NewAssignment, NewCourse, NewGrade, Work};
+pub use documents::{DraftRow, Editing};
 pub use driver::{Link, Report};
 pub use error::ClientError;
 pub use import::{ImportReport, Imported, SkippedRow};

@@ -1,6 +1,7 @@
 //! Running other programs.
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
 
 /// The repository's root.
 pub fn root() -> PathBuf {
@@ -36,16 +37,25 @@ pub fn cargo(args: &[&str]) -> Command {
     command
 }
 
-/// Runs a command to its end.
+/// What hangs is stopped, so that a run says which step it was.
+const LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// Runs a command to its end, which must come within half an hour.
 pub fn run(command: &mut Command) -> Result<(), String> {
-    let status = command
-        .stdin(Stdio::null())
-        .status()
-        .map_err(|error| format!("{:?}: {error}", command.get_program()))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("{:?} {status}", command.get_program()))
+    let program = command.get_program().to_owned();
+    let failed = |error: std::io::Error| format!("{program:?}: {error}");
+    let mut child = command.stdin(Stdio::null()).spawn().map_err(failed)?;
+    let start = Instant::now();
+    loop {
+        match child.try_wait().map_err(failed)? {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => return Err(format!("{program:?} {status}")),
+            None if start.elapsed() > LIMIT => {
+                child.kill().map_err(failed)?;
+                return Err(format!("{program:?} hung for {} s", LIMIT.as_secs()));
+            }
+            None => std::thread::sleep(Duration::from_millis(50)),
+        }
     }
 }
 

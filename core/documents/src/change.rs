@@ -19,6 +19,14 @@ pub fn change_actor(bytes: &[u8]) -> Option<ActorId> {
     Some(ActorId(actor))
 }
 
+/// The hash of one uncompressed change and the hashes that it follows from; none if
+/// the bytes are anything else.
+#[must_use]
+pub fn change_links(bytes: &[u8]) -> Option<(ChangeHash, Vec<ChangeHash>)> {
+    let (change, _) = read_change(bytes).ok()?;
+    Some((change.hash(), change.deps().to_vec()))
+}
+
 /// One change of anybody, and its actor.
 pub(crate) fn read_change(bytes: &[u8]) -> Result<(Change, [u8; ACTOR_BYTES]), Error> {
     let actor = scan_change(bytes)?;

@@ -69,6 +69,12 @@ impl Draft {
         }
     }
 
+    /// Whether the document has a change.
+    #[must_use]
+    pub fn contains(&self, hash: &ChangeHash) -> bool {
+        self.history.graph.contains(hash)
+    }
+
     /// Ends editing; the open burst is committed as by [`Draft::commit`].
     ///
     /// # Errors
@@ -231,10 +237,11 @@ impl Draft {
     /// Rolls back, and does the live steps again: what was taken back leaves no trace
     /// in the change.
     fn rebuild(&mut self) -> Result<(), Error> {
-        if let Core::Open(tx) = self.core.take().expect(MOVED) {
-            let (doc, _) = tx.rollback();
-            self.core = Some(Core::Idle(Box::new(doc)));
-        }
+        let doc = match self.core.take().expect(MOVED) {
+            Core::Open(tx) => Box::new(tx.rollback().0),
+            Core::Idle(doc) => doc,
+        };
+        self.core = Some(Core::Idle(doc));
         self.cost = Cost::default();
         self.fields.forget();
         // What was taken back is in the view, and nothing says where.

@@ -55,7 +55,7 @@ mod view;
 pub use action::Action;
 pub use actor::{ACTOR_BYTES, ActorParts, DEVICE_PREFIX_BYTES, GENESIS_ACTOR};
 pub use automerge::ChangeHash;
-pub use change::{CommittedChange, change_actor};
+pub use change::{CommittedChange, change_actor, change_links};
 pub use conflict::FieldConflict;
 pub use doc_type::{DocType, FieldKind};
 pub use document::{Document, Loaded};

@@ -83,13 +83,30 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps one step of editing, so that a crash loses nothing typed.
+    /// Keeps steps of editing, so that a crash loses nothing typed. A journal that
+    /// is empty begins with the row that `base` makes.
     ///
     /// # Errors
     /// [`StoreError::NoSpace`].
-    pub fn append_journal(&mut self, doc: DocId, action: &[u8]) -> Result<(), StoreError> {
+    pub fn append_journal(
+        &mut self,
+        doc: DocId,
+        rows: &[Vec<u8>],
+        base: impl FnOnce() -> Vec<u8>,
+    ) -> Result<(), StoreError> {
         self.write(Durability::Draft, |conn| {
-            documents::append_journal(conn, doc, action)
+            let mut step = match documents::last_step(conn, doc)? {
+                Some(step) => step,
+                None => {
+                    documents::append_journal(conn, doc, 0, &base())?;
+                    0
+                }
+            };
+            for row in rows {
+                step += 1;
+                documents::append_journal(conn, doc, step, row)?;
+            }
+            Ok(())
         })
     }
 
@@ -110,9 +127,10 @@ impl Store {
         documents::open_journals(&self.conn)
     }
 
-    /// Ends a burst of editing: the change is queued, the journal emptied and
-    /// the caches renewed in one transaction. `snapshot` and `view` are of the
-    /// document after the change.
+    /// Ends a burst of editing: the change is queued and the journal emptied in
+    /// one transaction. `cache` is of the document after the change; without it
+    /// the document is stale until [`Store::save_document_cache`]: both forms are
+    /// as long as the document, which is too much for every burst.
     ///
     /// # Errors
     /// [`StoreError::NotAllowed`] for bytes that are not one change,
@@ -121,8 +139,7 @@ impl Store {
         &mut self,
         place: &DocumentPlace,
         change: Vec<u8>,
-        snapshot: &[u8],
-        view: &[u8],
+        cache: Option<&DocumentCache>,
         now_ms: u64,
     ) -> Result<ItemId, StoreError> {
         let op = PendingOp {
@@ -138,8 +155,20 @@ impl Store {
         self.write(Durability::Draft, |conn| {
             let item = self.enqueue_one(conn, &op, now_ms)?;
             documents::clear_journal(conn, place.doc)?;
-            documents::save_cached(conn, place.doc, snapshot, view)?;
+            if let Some(cache) = cache {
+                documents::save_cached(conn, place.doc, &cache.snapshot, &cache.view)?;
+            }
             Ok(item)
+        })
+    }
+
+    /// Empties the journal of a document whose steps came to nothing.
+    ///
+    /// # Errors
+    /// A database error.
+    pub fn clear_journal(&mut self, doc: DocId) -> Result<(), StoreError> {
+        self.write(Durability::Draft, |conn| {
+            documents::clear_journal(conn, doc)
         })
     }
 

@@ -211,16 +211,21 @@ pub(crate) fn list(
     .collect()
 }
 
+/// The step of the last row of a journal; none if it is empty.
+pub(crate) fn last_step(conn: &Connection, doc: DocId) -> Result<Option<i64>, StoreError> {
+    Ok(conn
+        .prepare_cached("SELECT max(step) FROM journal WHERE doc = ?1")?
+        .query_row([&doc.0], |row| row.get(0))?)
+}
+
 pub(crate) fn append_journal(
     conn: &Connection,
     doc: DocId,
-    action: &[u8],
+    step: i64,
+    row: &[u8],
 ) -> Result<(), StoreError> {
-    conn.prepare_cached(
-        "INSERT INTO journal (doc, step, action)
-         VALUES (?1, (SELECT coalesce(max(step), 0) + 1 FROM journal WHERE doc = ?1), ?2)",
-    )?
-    .execute(params![&doc.0, action])?;
+    conn.prepare_cached("INSERT INTO journal (doc, step, action) VALUES (?1, ?2, ?3)")?
+        .execute(params![&doc.0, step, row])?;
     Ok(())
 }
 

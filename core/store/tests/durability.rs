@@ -318,12 +318,15 @@ fn a_document_that_brings_the_app_down_is_quarantined() {
 fn what_was_typed_survives_until_its_change_is_made() {
     let (class, mut desk, _phone) = Class::new();
     let doc = DocId([1; 16]);
-    desk.append_journal(doc, b"insert a").unwrap();
-    desk.append_journal(doc, b"insert b").unwrap();
+    let base = || b"base".to_vec();
+    desk.append_journal(doc, &[b"insert a".to_vec()], base)
+        .unwrap();
+    desk.append_journal(doc, &[b"insert b".to_vec()], base)
+        .unwrap();
     drop(desk);
     let mut desk = open(&class.path("teacher.db"));
     assert_eq!(desk.open_journals().unwrap(), vec![doc]);
-    assert_eq!(desk.load_journal(doc).unwrap().len(), 2);
+    assert_eq!(desk.load_journal(doc).unwrap().len(), 3);
     let op = change(&class.teacher, class.space, doc, "ab");
     let place = DocumentPlace {
         doc,
@@ -331,16 +334,14 @@ fn what_was_typed_survives_until_its_change_is_made() {
         space: class.space,
         lane: Lane::Staff,
     };
-    desk.commit_burst(&place, op.bytes, b"snapshot", b"view", NOW)
+    let cache = DocumentCache {
+        snapshot: b"snapshot".to_vec(),
+        view: b"view".to_vec(),
+    };
+    desk.commit_burst(&place, op.bytes, Some(&cache), NOW)
         .unwrap();
     assert!(desk.open_journals().unwrap().is_empty());
-    assert_eq!(
-        desk.document_cache(doc).unwrap(),
-        Some(DocumentCache {
-            snapshot: b"snapshot".to_vec(),
-            view: b"view".to_vec(),
-        })
-    );
+    assert_eq!(desk.document_cache(doc).unwrap(), Some(cache));
     assert_eq!(desk.document_changes(doc).unwrap().len(), 1);
     desk.seal().unwrap();
     assert_eq!(desk.document_changes(doc).unwrap().len(), 1);
