@@ -1,6 +1,5 @@
 //! One account on one device.
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rand_core::{OsRng, RngCore};
 use stunity_proto::ObjectId;
@@ -23,15 +22,6 @@ pub(crate) fn relay_file(folder: &Path) -> PathBuf {
 
 pub(crate) fn database(folder: &Path) -> Location {
     Location::File(folder.join("account.db"))
-}
-
-/// The wall clock, milliseconds since 1970. It decides nothing in sync; it is
-/// shown, and stated as evidence.
-#[must_use]
-pub(crate) fn wall_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis() as u64)
 }
 
 /// A random id.

@@ -3,12 +3,13 @@
 use stunity_model::Roles;
 use stunity_model::events::{
     AssignmentPublish, ChooseGrade, Comment, Content, CourseGenesis, CoursePublish, Enrol, Event,
-    Evidence, Extension, Grade, LessonPublish, MemberAdd, NameCard, Release, Return, Submit,
+    Extension, Grade, LessonPublish, MemberAdd, NameCard, Release, Return, Submit,
 };
 use stunity_proto::{AccountId, EntryId, Kind, Lane, ObjectId, SpaceId};
 use stunity_store::{ItemId, PendingOp};
 
-use crate::client::{random_id, random_object, wall_ms};
+use crate::client::{random_id, random_object};
+use crate::clock::wall_ms;
 use crate::{Client, ClientError};
 
 /// A course to be made.
@@ -106,18 +107,6 @@ impl Client {
 
     fn me(&self) -> AccountId {
         self.store.account()
-    }
-
-    /// The evidence that this device can give for now. Without a signed relay
-    /// time of the same boot it states its wall clock alone, which proves
-    /// nothing.
-    pub(crate) fn evidence(&self) -> Result<Evidence, ClientError> {
-        Ok(Evidence {
-            wall_ms: wall_ms(),
-            boot: 0,
-            since_relay_ms: None,
-            relay_ms: self.store.last_relay_ms()?,
-        })
     }
 
     /// Makes a course; the author is its owner.

@@ -12,7 +12,8 @@ use stunity_model::events::{Content, Event, Provenance, Submit};
 use stunity_proto::{DocId, Hash, Kind, Lane, ObjectId, SpaceId};
 use stunity_store::{DocumentCache, DocumentPlace, ItemId, PendingOp};
 
-use crate::client::{random_id, wall_ms};
+use crate::client::random_id;
+use crate::clock::wall_ms;
 use crate::{Client, ClientError};
 
 /// A document open for editing. A document is open once at a time: two handles

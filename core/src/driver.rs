@@ -7,7 +7,7 @@ use stunity_sync::replica::Applied;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
-use crate::client::wall_ms;
+use crate::clock::wall_ms;
 use crate::{Client, ClientError};
 
 /// How to sync.
@@ -152,7 +152,9 @@ async fn session(
                 Err(elapsed) => return Err(unreachable(elapsed)),
                 Ok(Some(Ok(Message::Binary(bytes)))) => {
                     report.received += bytes.len() as u64;
-                    session.on_frame(&mut client.store, now, &bytes)?
+                    let effects = session.on_frame(&mut client.store, now, &bytes)?;
+                    client.note_relay_time()?;
+                    effects
                 }
                 Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => Vec::new(),
                 Ok(Some(Ok(_)) | None) => break,

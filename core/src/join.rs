@@ -12,7 +12,8 @@ use stunity_proto::{AccountId, Kind, Lane, SchoolId};
 use stunity_store::{PendingOp, Setup, Store};
 use stunity_sync::Replica;
 
-use crate::client::{database, random_id, relay_file, wall_ms};
+use crate::client::{database, random_id, relay_file};
+use crate::clock::wall_ms;
 use crate::{Client, ClientError};
 
 /// What lets an account join.

@@ -5,6 +5,7 @@
 //! in one transaction; the driver seals and sends them when a link is there.
 
 mod client;
+mod clock;
 mod commands;
 mod documents;
 pub mod driver;

@@ -2,7 +2,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use stunity_proto::{AccountId, ObjectId, SchoolId, SpaceId};
+use stunity_proto::{AccountId, DocId, ObjectId, SchoolId, SpaceId};
 
 /// A headless device of one account.
 #[derive(Parser)]
@@ -75,6 +75,9 @@ pub enum Command {
     /// Assignments.
     #[command(subcommand)]
     Assignment(Assignment),
+    /// Drafts: work before it is handed in, lessons before they are published.
+    #[command(subcommand)]
+    Draft(Draft),
     /// Hands work in.
     Submit {
         #[arg(long)]
@@ -184,6 +187,51 @@ pub enum Lesson {
     List {
         #[arg(long)]
         course: SpaceId,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum Draft {
+    /// Begins a draft for an assignment.
+    Create {
+        #[arg(long)]
+        course: SpaceId,
+        #[arg(long)]
+        assignment: ObjectId,
+        /// Its text.
+        #[arg(default_value = "")]
+        text: String,
+    },
+    /// Begins a lesson that the staff of a course write together.
+    Lesson {
+        #[arg(long)]
+        course: SpaceId,
+        #[arg(long)]
+        title: String,
+        /// Its text.
+        #[arg(default_value = "")]
+        text: String,
+    },
+    /// Lists own drafts, or the lessons that are written in a course.
+    List {
+        #[arg(long)]
+        course: Option<SpaceId>,
+    },
+    /// Shows a draft.
+    Show { draft: DocId },
+    /// Makes the text another one; what others type elsewhere in it stays.
+    Write {
+        draft: DocId,
+        /// The whole text as it shall be.
+        text: String,
+    },
+    /// Types at the end of the text.
+    Append { draft: DocId, text: String },
+    /// Hands in what the draft says now; the draft stays.
+    HandIn {
+        draft: DocId,
+        #[arg(long, default_value_t = 1)]
+        attempt: u64,
     },
 }
 

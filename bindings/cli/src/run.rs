@@ -77,6 +77,7 @@ fn with_client(client: &mut Client, command: Command, json: bool) -> Result<Exit
         Command::Course(command) => course(client, command, json)?,
         Command::Lesson(command) => lesson(client, command, json)?,
         Command::Assignment(command) => assignment(client, command, json)?,
+        Command::Draft(command) => crate::draft::run(client, command, json)?,
         Command::Submit {
             course,
             assignment,
@@ -279,7 +280,7 @@ fn status(client: &Client, json: bool) -> Result<ExitCode, ClientError> {
     })
 }
 
-fn created(json: bool, name: &str, id: impl std::fmt::Display) {
+pub fn created(json: bool, name: &str, id: impl std::fmt::Display) {
     let id = id.to_string();
     print(json, &json!({ name: id }), || id.clone());
 }

@@ -60,5 +60,5 @@ pub use queries::{
     PostRow, ReleaseRow, SubmissionRow,
 };
 pub use search::Hit;
-pub use status::{DataUse, Item, ItemState, RefusedEntry, Unsent};
+pub use status::{ClockAnchor, DataUse, Item, ItemState, RefusedEntry, Unsent};
 pub use store::{Random, Setup, Store};

@@ -3,10 +3,10 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use stunity_proto::{Body, Entry, EntryId, Lane, ObjectId, SpaceId};
 
-use crate::database::uint;
+use crate::database::{Durability, uint};
 use crate::entries::{self, Sent};
 use crate::outbox::ItemId;
-use crate::{Store, StoreError, files, process};
+use crate::{Store, StoreError, files, meta, process};
 
 /// How far an own item came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +59,17 @@ pub struct Item {
     pub entry: Option<EntryId>,
     /// How far it came.
     pub state: ItemState,
+}
+
+/// When a relay time came, by the clock of a boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockAnchor {
+    /// The relay time, milliseconds since 1970.
+    pub relay_ms: u64,
+    /// The boot.
+    pub boot: u32,
+    /// Milliseconds since that boot when it came.
+    pub monotonic_ms: u64,
 }
 
 /// What has not reached the relay.
@@ -298,6 +309,42 @@ impl Store {
     /// A database error.
     pub fn receipt(&self, id: EntryId) -> Result<Option<stunity_identity::Receipt>, StoreError> {
         crate::order::load_receipt(&self.conn, &id)
+    }
+
+    /// When the last relay time came, as far as [`Store::save_clock_anchor`] says.
+    ///
+    /// # Errors
+    /// A database error.
+    pub fn clock_anchor(&self) -> Result<Option<ClockAnchor>, StoreError> {
+        let Some(bytes) = meta::load::<Vec<u8>>(&self.conn, meta::CLOCK_ANCHOR)? else {
+            return Ok(None);
+        };
+        let bytes: [u8; 20] = bytes
+            .try_into()
+            .map_err(|_| StoreError::Damaged("clock anchor"))?;
+        let number = |at: usize| {
+            let mut out = [0; 8];
+            out.copy_from_slice(&bytes[at..at + 8]);
+            u64::from_be_bytes(out)
+        };
+        Ok(Some(ClockAnchor {
+            relay_ms: number(0),
+            monotonic_ms: number(8),
+            boot: u32::from_be_bytes([bytes[16], bytes[17], bytes[18], bytes[19]]),
+        }))
+    }
+
+    /// Notes when the last relay time came.
+    ///
+    /// # Errors
+    /// A database error.
+    pub fn save_clock_anchor(&mut self, anchor: ClockAnchor) -> Result<(), StoreError> {
+        let mut bytes = anchor.relay_ms.to_be_bytes().to_vec();
+        bytes.extend_from_slice(&anchor.monotonic_ms.to_be_bytes());
+        bytes.extend_from_slice(&anchor.boot.to_be_bytes());
+        self.write(Durability::Draft, |conn| {
+            meta::save(conn, meta::CLOCK_ANCHOR, &bytes)
+        })
     }
 
     /// The relay's time at the last sync: "last sync" on the banner.
