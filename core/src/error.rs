@@ -1,4 +1,5 @@
 use stunity_documents::Error as DocumentError;
+use stunity_identity::IdentityError;
 use stunity_store::StoreError;
 use stunity_sync::SyncError;
 
@@ -8,6 +9,9 @@ pub enum ClientError {
     /// The local database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Keys and certificates.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// A document.
     #[error(transparent)]
     Document(#[from] DocumentError),
@@ -34,6 +38,7 @@ impl ClientError {
     pub fn code(&self) -> String {
         match self {
             Self::Store(error) => error.code().to_owned(),
+            Self::Identity(error) => error.code().to_owned(),
             Self::Document(error) => error.code().to_owned(),
             Self::Sync(error) => error.code().to_owned(),
             Self::Unreachable(_) => "relay.unreachable".to_owned(),

@@ -44,11 +44,11 @@ struct Problem {
     code: String,
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
     if !digits.len().is_multiple_of(2) {
         return None;
@@ -69,6 +69,33 @@ fn agent() -> ureq::Agent {
         .timeout_global(Some(std::time::Duration::from_secs(120)))
         .build()
         .into()
+}
+
+/// The school of a relay, and the relay's own certificates.
+pub(crate) fn fetch_school(
+    relay: &str,
+    expected: Option<SchoolId>,
+) -> Result<(SchoolAnchor, NodeChain), ClientError> {
+    let answer: SchoolAnswer = agent()
+        .get(format!("{relay}/api/school"))
+        .call()
+        .map_err(unreachable)?
+        .body_mut()
+        .read_json()
+        .map_err(unreachable)?;
+    let malformed = || ClientError::Invalid("school.malformed");
+    let anchor = unhex(&answer.anchor)
+        .and_then(|bytes| SchoolAnchor::decode(&bytes).ok())
+        .ok_or_else(malformed)?;
+    let node = unhex(&answer.node_chain)
+        .and_then(|bytes| NodeChain::decode(&bytes).ok())
+        .ok_or_else(malformed)?;
+    if answer.school != anchor.school.to_string()
+        || expected.is_some_and(|school| school != anchor.school)
+    {
+        return Err(ClientError::Invalid("school.other"));
+    }
+    Ok((anchor, node))
 }
 
 fn post<T: serde::de::DeserializeOwned>(
@@ -116,25 +143,7 @@ impl Client {
         ] {
             let _ = std::fs::remove_file(folder.join(leftover));
         }
-        let answer: SchoolAnswer = agent()
-            .get(format!("{relay}/api/school"))
-            .call()
-            .map_err(unreachable)?
-            .body_mut()
-            .read_json()
-            .map_err(unreachable)?;
-        let malformed = || ClientError::Invalid("school.malformed");
-        let anchor = unhex(&answer.anchor)
-            .and_then(|bytes| SchoolAnchor::decode(&bytes).ok())
-            .ok_or_else(malformed)?;
-        let node = unhex(&answer.node_chain)
-            .and_then(|bytes| NodeChain::decode(&bytes).ok())
-            .ok_or_else(malformed)?;
-        if answer.school != anchor.school.to_string()
-            || expected.is_some_and(|school| school != anchor.school)
-        {
-            return Err(ClientError::Invalid("school.other"));
-        }
+        let (anchor, node) = fetch_school(&relay, expected)?;
         let account = match joining {
             Joining::Invitation(_) => AccountId(random_id()),
             Joining::Claim(_, account) => *account,

@@ -7,6 +7,7 @@
 mod client;
 mod clock;
 mod commands;
+mod devices;
 mod documents;
 pub mod driver;
 mod error;
@@ -16,6 +17,7 @@ mod join;
 
 pub use client::Client;
 pub use commands::{NewAssignment, NewCourse, NewGrade, Work};
+pub use devices::DeviceRow;
 pub use documents::{DraftRow, Editing};
 pub use driver::{Link, Report};
 pub use error::ClientError;

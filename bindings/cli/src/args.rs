@@ -2,7 +2,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use stunity_proto::{AccountId, DocId, ObjectId, SchoolId, SpaceId};
+use stunity_proto::{AccountId, DeviceId, DocId, ObjectId, SchoolId, SpaceId};
 
 /// A headless device of one account.
 #[derive(Parser)]
@@ -50,6 +50,9 @@ pub enum Command {
         #[arg(long)]
         school: Option<SchoolId>,
     },
+    /// Devices of this account.
+    #[command(subcommand)]
+    Device(Device),
     /// Who this device is.
     Whoami,
     /// Sends and fetches everything, once or as long as it runs.
@@ -128,6 +131,30 @@ pub enum Command {
     Resync,
     /// Checks the database.
     Doctor,
+}
+
+#[derive(Subcommand)]
+pub enum Device {
+    /// Lists the account's devices.
+    List,
+    /// On a new device: asks to be admitted; prints the code to show.
+    Link {
+        /// The relay's URL.
+        #[arg(long)]
+        relay: String,
+    },
+    /// On a device of the account: admits the device that shows this code; prints
+    /// the answer.
+    Admit { request: String },
+    /// On the new device: takes the answer.
+    Finish { answer: String },
+    /// Revokes a device: what it signs from now on counts no more.
+    Revoke {
+        device: DeviceId,
+        /// 0 unsaid, 1 lost, 2 stolen, 3 replaced, 4 signed out.
+        #[arg(long, default_value_t = 1)]
+        reason: u8,
+    },
 }
 
 #[derive(Subcommand)]

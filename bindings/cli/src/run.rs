@@ -11,7 +11,7 @@ use stunity_model::grades::Standing;
 use stunity_proto::{AccountId, ObjectId, SpaceId};
 use stunity_store::ItemState;
 
-use crate::args::{Assignment, Cli, Command, Conflicts, Course, Gradebook, Lesson};
+use crate::args::{Assignment, Cli, Command, Conflicts, Course, Device, Gradebook, Lesson};
 use crate::show::{points, print};
 
 /// Something needs a person's attention.
@@ -44,6 +44,14 @@ pub fn run(cli: Cli) -> Result<ExitCode, ClientError> {
             let client = Client::join(&cli.home, &relay, &joining, school)?;
             whoami(&client, json);
         }
+        Command::Device(Device::Link { relay }) => {
+            let request = Client::ask_to_link(&cli.home, &relay)?;
+            created(json, "request", request);
+        }
+        Command::Device(Device::Finish { answer }) => {
+            let client = Client::finish_link(&cli.home, &answer)?;
+            whoami(&client, json);
+        }
         command => return with_client(&mut Client::open(&cli.home)?, command, json),
     }
     Ok(ExitCode::SUCCESS)
@@ -71,6 +79,7 @@ fn whoami(client: &Client, json: bool) {
 fn with_client(client: &mut Client, command: Command, json: bool) -> Result<ExitCode, ClientError> {
     match command {
         Command::Join { .. } | Command::SignIn { .. } => {}
+        Command::Device(command) => device(client, command, json)?,
         Command::Whoami => whoami(client, json),
         Command::Sync { live, via, tries } => return sync(client, live, via, tries, json),
         Command::Status => return status(client, json),
@@ -278,6 +287,44 @@ fn status(client: &Client, json: bool) -> Result<ExitCode, ClientError> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+fn device(client: &mut Client, command: Device, json: bool) -> Result<(), ClientError> {
+    match command {
+        // Done before an account is open.
+        Device::Link { .. } | Device::Finish { .. } => {}
+        Device::List => {
+            let rows = client.devices()?;
+            let value: Vec<Value> = rows
+                .iter()
+                .map(|row| {
+                    json!({
+                        "device": row.device.to_string(),
+                        "this": row.is_this,
+                        "live": row.is_live,
+                    })
+                })
+                .collect();
+            print(json, &value.into(), || {
+                rows.iter()
+                    .map(|row| {
+                        let this = if row.is_this { "  this device" } else { "" };
+                        let live = if row.is_live { "" } else { "  revoked" };
+                        format!("{}{this}{live}\n", row.device)
+                    })
+                    .collect()
+            });
+        }
+        Device::Admit { request } => {
+            let answer = client.admit_device(&request)?;
+            created(json, "answer", answer);
+        }
+        Device::Revoke { device, reason } => {
+            client.revoke_device(device, reason)?;
+            print(json, &json!({ "queued": true }), || "queued".to_owned());
+        }
+    }
+    Ok(())
 }
 
 pub fn created(json: bool, name: &str, id: impl std::fmt::Display) {

@@ -328,6 +328,12 @@ impl AccountLog {
         self.state.genesis
     }
 
+    /// The root that the log begins with: what verifies the rest.
+    #[must_use]
+    pub fn first_root(&self) -> &VerifyingKey {
+        &self.first_root
+    }
+
     /// The current root; the first before the log begins.
     #[must_use]
     pub fn root(&self) -> &VerifyingKey {

@@ -202,3 +202,28 @@ impl LinkRequest {
         Ok(Certificate::sign(body, key))
     }
 }
+
+/// What the admitting device shows to the new one: who the account is and the
+/// certificate. The new device trusts it because its owner carries it from one of
+/// their screens to the other; a relay could name another root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkAnswer {
+    /// The account's first root: its log is verified from it.
+    pub root: VerifyingKey,
+    /// The new device's certificate: it names school and account.
+    pub device: Certificate<Device>,
+}
+
+impl LinkAnswer {
+    /// The number of the kind in a scanned text.
+    pub(crate) const KIND: u64 = 9;
+
+    /// The text to show or scan, see [`crate::Scanned`].
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut w = Writer::new();
+        w.array(3).uint(Self::KIND).bytes(self.root.as_bytes());
+        self.device.write(&mut w);
+        crate::scan::to_text(&w.into_bytes())
+    }
+}

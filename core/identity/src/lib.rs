@@ -40,7 +40,7 @@ pub use account_log::{
     Standing,
 };
 pub use certificate::{Certificate, MAX_CERTIFICATE_BODY, Statement};
-pub use device::{Device, DeviceKeys, Issuer, LinkRequest};
+pub use device::{Device, DeviceKeys, Issuer, LinkAnswer, LinkRequest};
 pub use entry::{sign_entry, verify_entries, verify_entry};
 pub use error::IdentityError;
 pub use hpke_base::{HPKE_TAG, HpkeSealed, hpke_open, hpke_seal};

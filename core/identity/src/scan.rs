@@ -3,8 +3,10 @@
 use stunity_proto::cbor::Reader;
 use stunity_proto::{DecodeError, Signer};
 
-use crate::certificate::Statement as _;
-use crate::{Certificate, IdentityError, Invitation, InvitationLink, LinkRequest, RecoveryCode};
+use crate::certificate::{Statement as _, read_key};
+use crate::{
+    Certificate, IdentityError, Invitation, InvitationLink, LinkAnswer, LinkRequest, RecoveryCode,
+};
 
 const PREFIX: &str = "stunity:1:";
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
@@ -18,6 +20,8 @@ pub enum Scanned {
     Invitation(Box<InvitationLink>),
     /// Another device of the account asks to be admitted.
     LinkRequest(Box<Certificate<LinkRequest>>),
+    /// A device of the account admits the one that reads this.
+    LinkAnswer(Box<LinkAnswer>),
     /// A recovery code.
     Recovery(RecoveryCode),
 }
@@ -45,6 +49,10 @@ impl Scanned {
                 }))
             }
             (LinkRequest::KIND, 2) => Self::LinkRequest(Box::new(Certificate::read(&mut r)?)),
+            (LinkAnswer::KIND, 3) => Self::LinkAnswer(Box::new(LinkAnswer {
+                root: read_key(&mut r)?,
+                device: Certificate::read(&mut r)?,
+            })),
             (RecoveryCode::KIND, 2) => Self::Recovery(RecoveryCode::from_bytes(r.fixed()?)),
             _ => return Err(DecodeError::Unknown("kind of a scanned text").into()),
         };

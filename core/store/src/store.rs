@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use rand_core::{CryptoRng, RngCore};
 use rusqlite::Connection;
 use stunity_identity::{
-    Certificate, Device, KexSecret, NodeChain, SchoolAnchor, SigningKey, VerifyingKey,
+    AccountLog, Certificate, ChainPosition, Device, KexSecret, NodeChain, SchoolAnchor, SigningKey,
+    VerifyingKey,
 };
-use stunity_proto::{AccountId, ActorId, DeviceId, EntryId, SchoolId, limits};
+use stunity_proto::{AccountId, ActorId, DeviceId, EntryId, Lane, SchoolId, SpaceId, limits};
 use stunity_sync::replica::Owner;
 
 use crate::database::{self, Durability};
@@ -173,6 +174,49 @@ impl Store {
     #[must_use]
     pub fn device(&self) -> DeviceId {
         self.owner.device
+    }
+
+    /// The own account's log, as far as it is held.
+    ///
+    /// # Errors
+    /// A database error.
+    pub fn account_log(&self) -> Result<Option<AccountLog>, StoreError> {
+        let mut logs = self.logs.borrow_mut();
+        Ok(logs.get(&self.conn, self.owner.account)?.cloned())
+    }
+
+    /// The last entries held of a device's chains: what a revocation names as good.
+    ///
+    /// # Errors
+    /// A database error.
+    pub fn chain_ends(&self, device: DeviceId) -> Result<Vec<ChainPosition>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT c.space, c.lane, c.incarnation, e.sequence, e.id
+             FROM chains c JOIN entries e USING (chain)
+             WHERE c.signer = ?1 AND c.signer_kind = 0 AND e.sequence =
+                (SELECT max(sequence) FROM entries WHERE chain = c.chain)
+             GROUP BY c.chain ORDER BY c.space, c.lane, c.incarnation",
+        )?;
+        let rows = statement.query_map([&device.0], |row| {
+            Ok((
+                row.get(0)?,
+                row.get::<_, Vec<u8>>(1)?,
+                row.get(2)?,
+                row.get::<_, i64>(3)?,
+                row.get(4)?,
+            ))
+        })?;
+        rows.map(|row| {
+            let (space, lane, incarnation, sequence, id) = row?;
+            Ok(ChainPosition {
+                space: SpaceId(space),
+                lane: Lane::from_key(&lane)?,
+                incarnation,
+                sequence: sequence as u64,
+                id: EntryId(id),
+            })
+        })
+        .collect()
     }
 
     /// The device's signing key.
