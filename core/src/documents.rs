@@ -22,6 +22,7 @@ use crate::{Client, ClientError};
 pub struct Editing {
     place: DocumentPlace,
     draft: Draft,
+    actor: ActorParts,
     /// Bursts since the stored caches were renewed.
     stale: bool,
     _open: Arc<()>,
@@ -163,10 +164,12 @@ impl Client {
             lane,
         };
         let open = self.hold(place.doc)?;
-        let document = Document::new(doc_type, self.actor()?)?;
+        let actor = self.actor()?;
+        let document = Document::new(doc_type, actor)?;
         Ok(Editing {
             place,
             draft: Draft::open(document),
+            actor,
             stale: false,
             _open: open,
         })
@@ -209,6 +212,7 @@ impl Client {
         let mut editing = Editing {
             place,
             draft: Draft::open(self.load(&place, heads.as_deref())?),
+            actor: self.actor()?,
             stale: false,
             _open: open,
         };
@@ -219,6 +223,28 @@ impl Client {
             self.take_up(&mut editing)?;
         }
         Ok(editing)
+    }
+
+    /// After this installation turned out to be a restored copy, its changes have
+    /// another actor: the document is read anew, and what was being typed is typed
+    /// by the new actor.
+    fn follow_rotation(&mut self, editing: &mut Editing) -> Result<(), ClientError> {
+        let actor = self.actor()?;
+        if editing.actor == actor {
+            return Ok(());
+        }
+        let journal = self.store.load_journal(editing.place.doc)?;
+        let heads = journal
+            .first()
+            .and_then(|row| read_base(editing.place.doc, row))
+            .map(|(_, heads)| heads);
+        editing.draft = Draft::open(self.load(&editing.place, heads.as_deref())?);
+        editing.actor = actor;
+        editing.stale = true;
+        if let Some((_, rows)) = journal.split_first() {
+            editing.draft.replay(rows.iter().map(Vec::as_slice))?;
+        }
+        Ok(())
     }
 
     /// The document as the journal's first step found it, or as it is now.
@@ -293,6 +319,7 @@ impl Client {
         editing: &mut Editing,
         mut act: impl FnMut(&mut Draft) -> Result<Vec<u8>, stunity_documents::Error>,
     ) -> Result<(), ClientError> {
+        self.follow_rotation(editing)?;
         let row = match act(&mut editing.draft) {
             Err(stunity_documents::Error::BurstFull) => {
                 self.commit(editing)?;
@@ -331,6 +358,7 @@ impl Client {
         editing: &mut Editing,
         mut act: impl FnMut(&mut Draft) -> Result<JournalRows<'_>, stunity_documents::Error>,
     ) -> Result<bool, ClientError> {
+        self.follow_rotation(editing)?;
         let mut rows = |draft: &mut Draft| {
             act(draft).map(|rows| rows.iter().map(<[u8]>::to_vec).collect::<Vec<_>>())
         };
@@ -354,6 +382,7 @@ impl Client {
     /// # Errors
     /// The store's; the steps then stay in the journal.
     pub fn commit(&mut self, editing: &mut Editing) -> Result<Option<ItemId>, ClientError> {
+        self.follow_rotation(editing)?;
         // No time: an entry has one, and a change without one is shorter.
         let Some(change) = editing.draft.commit(0)? else {
             self.store.clear_journal(editing.place.doc)?;
@@ -372,6 +401,7 @@ impl Client {
     /// # Errors
     /// The store's.
     pub fn take_up(&mut self, editing: &mut Editing) -> Result<bool, ClientError> {
+        self.follow_rotation(editing)?;
         let changes = self.store.document_changes(editing.place.doc)?;
         let mut fresh = false;
         for bytes in &changes {

@@ -1,4 +1,5 @@
 //! `cargo xtask`: everything that is done with this repository.
+mod demo;
 mod layers;
 mod run;
 mod steps;
@@ -12,6 +13,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   run             starts the relay with a demo class and prints the URL to open
   test [--quick]  everything that CI runs; --quick leaves out the slow steps
   ci              the same as test
+  demo class-fortnight [--students N] [--seed N]
+                  a class works offline and comes together over a 3G link
   check-layers    whether dependencies point down
 ";
 
@@ -22,6 +25,7 @@ fn main() -> ExitCode {
         ["run"] => tools::exit(run::run()),
         ["test"] | ["ci"] => test::test(false),
         ["test", "--quick"] => test::test(true),
+        ["demo", "class-fortnight", rest @ ..] => tools::exit(demo::class_fortnight(rest)),
         ["check-layers"] => tools::exit(layers::check()),
         _ => {
             eprint!("{USAGE}");

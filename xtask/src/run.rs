@@ -20,17 +20,7 @@ fn is_ready() -> bool {
 
 /// Starts everything and stays until interrupted.
 pub fn run() -> Result<(), String> {
-    tools::run(&mut tools::cargo(&[
-        "build",
-        "--package",
-        "stunity-server",
-        "--package",
-        "stunity-cli",
-        "--package",
-        "stunity-e2e",
-        "--bins",
-    ]))?;
-    let bin = tools::target().join("debug");
+    let bin = tools::build_commands()?;
     let data = tools::cache()
         .unwrap_or_else(|| tools::root().join("target"))
         .join("demo");

@@ -1,5 +1,5 @@
 //! The steps of `cargo xtask test`, as data.
-use crate::{layers, tools};
+use crate::{demo, layers, tools};
 
 /// How a step ended.
 pub enum Outcome {
@@ -64,6 +64,11 @@ pub const STEPS: &[Step] = &[
         run: || cargo(&["test", "--workspace"]),
     },
     Step {
+        name: "fortnight",
+        quick: false,
+        run: fortnight,
+    },
+    Step {
         name: "wasm32",
         quick: false,
         run: wasm,
@@ -74,6 +79,16 @@ pub const STEPS: &[Step] = &[
         run: licences,
     },
 ];
+
+/// A class of real processes over a recorded link.
+fn fortnight() -> Result<Outcome, String> {
+    if tools::data().is_none() {
+        return Ok(Outcome::Skipped(
+            "needs the link traces: set STUNITY_DATA to the data folder".into(),
+        ));
+    }
+    demo::class_fortnight(&["--students", "10"]).map(|()| Outcome::Passed)
+}
 
 /// The portable crates compile for the browser.
 fn wasm() -> Result<Outcome, String> {

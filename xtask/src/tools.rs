@@ -59,6 +59,29 @@ pub fn run(command: &mut Command) -> Result<(), String> {
     }
 }
 
+/// Builds the commands; their folder.
+pub fn build_commands() -> Result<PathBuf, String> {
+    run(&mut cargo(&[
+        "build",
+        "--package",
+        "stunity-server",
+        "--package",
+        "stunity-cli",
+        "--package",
+        "stunity-e2e",
+        "--bins",
+    ]))?;
+    Ok(target().join("debug"))
+}
+
+/// Real data for tests and demonstrations, if it is there: `STUNITY_DATA`, or
+/// `shared/data` beside the repository.
+pub fn data() -> Option<PathBuf> {
+    let data = std::env::var_os("STUNITY_DATA")
+        .map_or_else(|| root().join("../shared/data"), PathBuf::from);
+    data.is_dir().then_some(data)
+}
+
 /// Whether a program can be started.
 pub fn has(program: &str) -> bool {
     Command::new(program)

@@ -17,6 +17,9 @@ use crate::show::{points, print};
 /// Something needs a person's attention.
 const ATTENTION: u8 = 5;
 
+/// The link ended before everything had gone and come.
+const UNREACHABLE: u8 = 3;
+
 /// Runs a command.
 pub fn run(cli: Cli) -> Result<ExitCode, ClientError> {
     let json = cli.json;
@@ -236,7 +239,9 @@ fn sync(
         text
     });
     let attention = !report.rejected.is_empty();
-    Ok(if attention {
+    Ok(if !report.caught_up && !live {
+        ExitCode::from(UNREACHABLE)
+    } else if attention {
         ExitCode::from(ATTENTION)
     } else {
         ExitCode::SUCCESS

@@ -10,6 +10,7 @@ pub(crate) const CERTIFICATE: &str = "certificate";
 pub(crate) const INCARNATION: &str = "incarnation";
 pub(crate) const FOLD_VERSION: &str = "fold-version";
 pub(crate) const CLOCK_ANCHOR: &str = "clock-anchor";
+pub(crate) const FORKED: &str = "forked";
 pub(crate) const RELAY_MS: &str = "relay-ms";
 
 pub(crate) fn load<T: FromSql>(conn: &Connection, name: &str) -> Result<Option<T>, StoreError> {

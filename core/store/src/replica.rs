@@ -11,7 +11,7 @@ use stunity_sync::{Cursor, Position, Replica, SyncError};
 
 use crate::database::Durability;
 use crate::entries::{self, EntryRow, Found, Sent, State};
-use crate::{Store, StoreError, order, transfer, trust};
+use crate::{Store, StoreError, meta, order, transfer, trust};
 
 impl Replica for Store {
     fn owner(&self) -> Owner {
@@ -100,11 +100,22 @@ impl Replica for Store {
         self
     }
 
-    fn apply(&mut self, flush: Flush) -> Result<Applied, SyncError> {
-        let mut stored = self.write(Durability::Sealed, |conn| self.store_flush(conn, &flush))?;
-        if stored.forked {
+    fn settle_fork(&mut self) -> Result<(), SyncError> {
+        if self.is_forked()? {
             self.rotate()?;
+            self.process()?;
         }
+        Ok(())
+    }
+
+    fn apply(&mut self, flush: Flush) -> Result<Applied, SyncError> {
+        let mut stored = self.write(Durability::Sealed, |conn| {
+            let stored = self.store_flush(conn, &flush)?;
+            if stored.forked {
+                meta::save(conn, meta::FORKED, 1)?;
+            }
+            Ok(stored)
+        })?;
         let settled = self.process()?;
         stored.applied.held = settled.held.into_iter().collect();
         stored.applied.rejected = settled.rejected.into_iter().collect();

@@ -91,6 +91,10 @@ impl Store {
         in_flight: &[PackId],
         explicit: bool,
     ) -> Result<Option<Upload>, StoreError> {
+        // What the other copy sent must be known first, so that nothing goes twice.
+        if self.is_forked()? {
+            return Ok(None);
+        }
         self.seal()?;
         self.write(Durability::Sealed, |conn| {
             transfer::drop_settled_uploads(conn)?;

@@ -144,6 +144,44 @@ fn a_restored_phone_writes_again_what_was_not_acknowledged() {
 }
 
 #[test]
+fn what_the_other_copy_sent_is_not_sent_again() {
+    let (mut class, mut desk, mut phone) = Class::new();
+    let lane = Lane::One(class.pupil.account);
+    phone.enqueue(&[note(class.space, lane, 1)], NOW).unwrap();
+    drop(phone);
+    let backup = class.path("backup.db");
+    std::fs::copy(class.path("pupil.db"), &backup).unwrap();
+    phone = open(&class.path("pupil.db"));
+    class.relay.take(&mut phone);
+    phone.enqueue(&[note(class.space, lane, 2)], NOW).unwrap();
+    class.relay.take(&mut phone);
+    drop(phone);
+
+    let mut restored = open(&backup);
+    restored
+        .enqueue(&[note(class.space, lane, 3)], NOW)
+        .unwrap();
+    restored.seal().unwrap();
+    class.relay.give(&mut restored);
+    assert_eq!(restored.incarnation().unwrap(), 1);
+    // Only what was written after the restoration.
+    assert_eq!(class.relay.take(&mut restored), 1);
+    assert_eq!(restored.unsent().unwrap(), Unsent::default());
+    for store in [&mut restored, &mut desk] {
+        class.relay.give(store);
+        assert_eq!(store.comments(object(9)).unwrap().len(), 3);
+    }
+    assert!(
+        restored
+            .items(10)
+            .unwrap()
+            .iter()
+            .all(|item| matches!(item.state, ItemState::Received { .. }))
+    );
+    assert_eq!(desk.doctor().unwrap(), vec![]);
+}
+
+#[test]
 fn a_fork_that_the_relay_refuses_rotates_too() {
     let (mut class, _desk, mut phone) = Class::new();
     let lane = Lane::One(class.pupil.account);
@@ -160,6 +198,10 @@ fn a_fork_that_the_relay_refuses_rotates_too() {
         ..Flush::default()
     };
     phone.apply(flush).unwrap();
+    // Not before everything of the other copy has come.
+    assert_eq!(phone.incarnation().unwrap(), 0);
+    assert!(phone.next_upload(&[], false, 0).unwrap().is_none());
+    phone.settle_fork().unwrap();
     assert_eq!(phone.incarnation().unwrap(), 1);
     assert_eq!(
         phone.unsent().unwrap(),

@@ -299,6 +299,9 @@ impl Session {
             (_, Frame::Receipt(root)) => {
                 let nonce = self.nonce;
                 self.end_flush(replica, root, &nonce, effects)?;
+                if self.done {
+                    replica.settle_fork()?;
+                }
                 // Results make room for what still waits.
                 if self.outgoing.values().all(|out| !out.waiting) {
                     self.send_outbox(replica, now, effects)?;
@@ -587,6 +590,7 @@ impl Session {
         }
         self.phase = Phase::Live;
         self.done = true;
+        replica.settle_fork()?;
         self.send_outbox(replica, now, effects)?;
         self.tell_if_caught_up(effects);
         Ok(())

@@ -213,6 +213,15 @@ pub trait Replica {
     /// What the pack decoder may look up.
     fn pack_context(&self) -> &dyn PackContext;
 
+    /// Everything that the relay held has come. If it showed that another copy of
+    /// this device went on writing, the new incarnation begins now: what the other
+    /// copy sent is known and is not sent again. Until this is called,
+    /// [`Replica::next_upload`] gives nothing.
+    ///
+    /// # Errors
+    /// The replica's.
+    fn settle_fork(&mut self) -> Result<(), SyncError>;
+
     /// Stores the entries raw with results, cursors and receipt in one durable
     /// transaction, then verifies and applies them. Entries of unknown types
     /// are kept. Nothing of a refused own entry is deleted.

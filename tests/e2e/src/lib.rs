@@ -2,6 +2,8 @@
 
 mod link;
 mod school;
+mod trace_link;
 
 pub use link::CutLink;
 pub use school::School;
+pub use trace_link::{Carried, Trace, TraceLink};

@@ -1,5 +1,7 @@
 //! `stunity-demo`: a small bilingual class on a running relay, made with the
-//! `stunity` command as a person would.
+//! `stunity` command as a person would; and a fortnight of a class without network.
+mod fortnight;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -30,22 +32,45 @@ enum Demo {
         #[arg(long)]
         class: PathBuf,
     },
+    /// A class works a fortnight offline and comes together over a real 3G link.
+    ClassFortnight {
+        /// Folder of the `stunity` and `stunity-server` commands.
+        #[arg(long)]
+        bin: PathBuf,
+        /// Folder of the link traces.
+        #[arg(long)]
+        links: PathBuf,
+        /// How many students.
+        #[arg(long, default_value_t = 30)]
+        students: usize,
+        /// What decides who is killed when.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
 }
 
 fn main() -> ExitCode {
-    let Demo::Seed {
-        bin,
-        relay,
-        relay_data,
-        class,
-    } = Cli::parse().command;
-    let seed = Seed {
-        bin,
-        relay,
-        relay_data,
-        class,
+    let result = match Cli::parse().command {
+        Demo::Seed {
+            bin,
+            relay,
+            relay_data,
+            class,
+        } => Seed {
+            bin,
+            relay,
+            relay_data,
+            class,
+        }
+        .run(),
+        Demo::ClassFortnight {
+            bin,
+            links,
+            students,
+            seed,
+        } => fortnight::run(bin, &links, students, seed),
     };
-    match seed.run() {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("stunity-demo: {error}");

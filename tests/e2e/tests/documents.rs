@@ -161,3 +161,67 @@ async fn what_others_write_comes_in_while_somebody_types() {
     school.sync(&mut bob).await;
     assert_eq!(body(&mut bob, doc), "xabc");
 }
+
+/// Copies an account's folder, as a backup of the phone does.
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    let _ = std::fs::remove_dir_all(to);
+    std::fs::create_dir_all(to).unwrap();
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_restored_phone_doubles_nothing() {
+    let school = School::new().await;
+    let mut teacher = school.join("teacher", StaffRoles::TEACHER).await;
+    let mut pupil = school.join("pupil", StaffRoles::default()).await;
+    school.sync(&mut teacher).await;
+    let (course, assignment) = course(&school, &mut teacher).await;
+    teacher.enrol(course, pupil.store().account()).unwrap();
+    school.sync(&mut teacher).await;
+    school.sync(&mut pupil).await;
+    let mut editing = pupil.create_draft(course, assignment).unwrap();
+    let doc = editing.place().doc;
+    pupil.set_text(&mut editing, "body", "typed once").unwrap();
+    pupil.submit_draft(&mut editing, 1).unwrap();
+    pupil.close_document(editing).unwrap();
+    drop(pupil);
+    let (home, backup) = (school.path("pupil"), school.path("backup"));
+    copy(&home, &backup);
+
+    // The phone sends, goes on, and is lost; its backup goes on from the same place.
+    let mut pupil = Client::open(&home).unwrap();
+    let mut editing = pupil.open_document(doc).unwrap();
+    pupil
+        .set_text(&mut editing, "body", "typed once, then")
+        .unwrap();
+    pupil.close_document(editing).unwrap();
+    school.sync(&mut pupil).await;
+    drop(pupil);
+    copy(&backup, &home);
+    let mut pupil = Client::open(&home).unwrap();
+    let mut editing = pupil.open_document(doc).unwrap();
+    pupil
+        .set_text(&mut editing, "body", "now typed once")
+        .unwrap();
+    pupil.commit(&mut editing).unwrap();
+    pupil
+        .set_text(&mut editing, "body", "now typed once.")
+        .unwrap();
+    // The open handle lives through the change of its actor.
+    school.sync(&mut pupil).await;
+    pupil.take_up(&mut editing).unwrap();
+    let text = editing.view().text("body").unwrap().to_owned();
+    for piece in ["now ", "typed once", ", then", "."] {
+        assert_eq!(text.matches(piece).count(), 1, "{piece:?} in {text:?}");
+    }
+    pupil.close_document(editing).unwrap();
+    school.sync(&mut pupil).await;
+    school.sync(&mut teacher).await;
+    assert_eq!(body(&mut pupil, doc), text);
+    let rows = teacher.store().submissions(course, None).unwrap();
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!(pupil.store().unsent().unwrap().waiting, 0);
+}

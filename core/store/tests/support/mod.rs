@@ -499,7 +499,9 @@ impl Relay {
 
     pub fn give(&self, store: &mut Store) -> Applied {
         let flush = self.flush(&self.log);
-        store.apply(flush).unwrap()
+        let applied = store.apply(flush).unwrap();
+        store.settle_fork().unwrap();
+        applied
     }
 
     /// The entries in another order, the same for the same seed.
