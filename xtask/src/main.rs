@@ -1,4 +1,5 @@
 //! `cargo xtask`: everything that is done with this repository.
+mod bench;
 mod demo;
 mod layers;
 mod run;
@@ -15,6 +16,9 @@ const USAGE: &str = "usage: cargo xtask <command>
   ci              the same as test
   demo class-fortnight [--students N] [--seed N]
                   a class works offline and comes together over a 3G link
+  bench [wire|relay|client]
+                  prints budgets beside figures, from a release build
+  sim [OPTIONS]   the simulator; `sim --help` tells its options
   check-layers    whether dependencies point down
 ";
 
@@ -26,6 +30,8 @@ fn main() -> ExitCode {
         ["test"] | ["ci"] => test::test(false),
         ["test", "--quick"] => test::test(true),
         ["demo", "class-fortnight", rest @ ..] => tools::exit(demo::class_fortnight(rest)),
+        ["bench", rest @ ..] => tools::exit(bench::bench(rest)),
+        ["sim", rest @ ..] => tools::exit(bench::sim(rest)),
         ["check-layers"] => tools::exit(layers::check()),
         _ => {
             eprint!("{USAGE}");

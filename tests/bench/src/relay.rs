@@ -1,0 +1,10 @@
+//! The relay under load.
+use crate::Row;
+
+/// Measures.
+///
+/// # Errors
+/// What could not be set up, in words.
+pub fn measure() -> Result<Vec<Row>, String> {
+    Ok(Vec::new())
+}
