@@ -1,0 +1,258 @@
+//! Judging entries, and what is answered.
+use sqlx::Row;
+use stunity_identity::{ChainPosition, Standing as KeyStanding, sign_tombstone, verify_entry};
+use stunity_model::{Verdict, judge};
+use stunity_proto::pack::{ChainEntry, ChainKey};
+use stunity_proto::receipt::Tombstone;
+use stunity_proto::{DeviceId, Entry, EntryId, Header, Lane, Signer, SpaceId};
+use stunity_sync::Position;
+use stunity_sync::replica::Outcome;
+
+use super::Writer;
+use crate::error::ServerError;
+use crate::log::judging::View;
+
+impl Writer<'_> {
+    /// Judges and stores one entry.
+    pub(super) async fn append(
+        &mut self,
+        _from: Option<DeviceId>,
+        entry: &Entry,
+    ) -> Result<Outcome, ServerError> {
+        if let Some(outcome) = self.known(entry.id()).await? {
+            return Ok(outcome);
+        }
+        let header = entry.header();
+        let school = self.log.keys().school();
+        if header.school != school {
+            return self.refuse(entry, "school.other").await;
+        }
+        self.authority
+            .load_log(&mut *self.db, school, header.author)
+            .await?;
+        if header.lane != Lane::Keys {
+            self.authority
+                .load_course(&mut *self.db, header.space)
+                .await?;
+        }
+        let standing = match self.verify(entry) {
+            Ok(standing) => standing,
+            Err(code) => return self.refuse(entry, code).await,
+        };
+        let key = ChainKey::of(entry);
+        let chain_head = self.chain(&key).await?;
+        let last = chain_head.as_ref().map_or(0, |(sequence, _)| *sequence);
+        let at_place = if header.sequence <= last {
+            chain_head
+                .as_ref()
+                .filter(|(sequence, _)| *sequence == header.sequence)
+                .map(|(_, head)| head.id)
+        } else {
+            None
+        };
+        let same_heads = chain_head
+            .as_ref()
+            .is_some_and(|(_, head)| head.heads == header.heads);
+        let view = View {
+            anchor: &self.log.keys().anchor,
+            authority: self.authority,
+            chain_head,
+            at_place,
+            standing,
+        };
+        let pending = match judge(entry, &view) {
+            Verdict::Accept => None,
+            Verdict::Pending(code) => Some(code),
+            Verdict::Gap => return Ok(refused_without_tombstone("chain.gap")),
+            // The place in the chain is taken: nothing to continue over.
+            Verdict::Refuse(code @ ("entry.fork" | "entry.replay")) => {
+                return Ok(refused_without_tombstone(code));
+            }
+            Verdict::Refuse(code) => return self.refuse(entry, code).await,
+        };
+        self.mirror_keys(entry).await?;
+        let n = self.insert(entry, same_heads, pending).await?;
+        let position = self
+            .number(n, entry, header.space, header.lane, same_heads)
+            .await?;
+        if pending.is_none() {
+            self.take_effect(n, entry, &position).await?;
+        }
+        let head = ChainEntry {
+            id: entry.id(),
+            heads: header.heads.clone(),
+        };
+        self.batch.chains.insert(key, (header.sequence, head, true));
+        Ok(match pending {
+            None => Outcome::Accepted(position),
+            Some(code) => Outcome::Pending {
+                position,
+                code: code.to_owned(),
+            },
+        })
+    }
+
+    /// The answer of an entry that was here before.
+    pub(super) async fn known(&mut self, id: EntryId) -> Result<Option<Outcome>, ServerError> {
+        let row = sqlx::query(
+            "SELECT n.space, n.lane, n.sequence, n.received_ms, e.pending, e.header FROM entry e \
+             JOIN numbering n ON n.entry = e.n WHERE e.id = ?",
+        )
+        .bind(&id.0[..])
+        .fetch_all(&mut *self.db)
+        .await?;
+        for row in row {
+            let header = Header::decode(row.get(5))?;
+            let position = Position {
+                space: SpaceId::try_from(row.get::<&[u8], _>(0))?,
+                lane: Lane::from_key(row.get(1))?,
+                epoch: self.log.inner.epoch,
+                sequence: row.get::<i64, _>(2) as u64,
+                received_ms: row.get::<i64, _>(3) as u64,
+            };
+            if position.space != header.space || position.lane != header.lane {
+                continue;
+            }
+            return Ok(Some(match row.get::<Option<String>, _>(4) {
+                None => Outcome::Accepted(position),
+                Some(code) => Outcome::Pending { position, code },
+            }));
+        }
+        let row = sqlx::query("SELECT code, tombstone FROM tombstone WHERE id = ?")
+            .bind(&id.0[..])
+            .fetch_optional(&mut *self.db)
+            .await?;
+        Ok(row.map(|row| Outcome::Refused {
+            code: row.get(0),
+            tombstone: row.get(1),
+        }))
+    }
+
+    /// Signature and certificate of an entry; how its signer stands.
+    pub(super) fn verify(&mut self, entry: &Entry) -> Result<KeyStanding, &'static str> {
+        let header = entry.header();
+        if let Signer::Node(node) = header.signer {
+            let keys = self.log.keys();
+            let ours = node == keys.node.node_id() && header.certificate == keys.chain.node.hash();
+            return match ours && verify_entry(entry, &keys.node.verifying_key()).is_ok() {
+                true => Ok(KeyStanding::Good),
+                false => Err("signature.bad"),
+            };
+        }
+        let log = self
+            .authority
+            .log_mut(header.author)
+            .ok_or("account.unknown")?;
+        if header.lane == Lane::Keys {
+            // The log judges its own entries; here on a copy, since the chain
+            // may still refuse this one.
+            let mut copy = log.clone();
+            copy.apply(entry, None).map_err(|_| "account-log.invalid")?;
+            let Signer::Device(device) = header.signer else {
+                return Err("account-log.invalid");
+            };
+            let standing = copy.may_sign(device, &ChainPosition::of(entry));
+            return match standing {
+                KeyStanding::Unknown => Err("device.unknown"),
+                standing => Ok(standing),
+            };
+        }
+        match log.verify(entry) {
+            Ok(KeyStanding::Unknown) => Err("device.unknown"),
+            Ok(standing) => Ok(standing),
+            Err(_) => Err("signature.bad"),
+        }
+    }
+
+    /// Refuses an entry whose place in the chain is free: a tombstone stands
+    /// there, so that the chain can go on.
+    pub(super) async fn refuse(
+        &mut self,
+        entry: &Entry,
+        code: &'static str,
+    ) -> Result<Outcome, ServerError> {
+        let header = entry.header();
+        let keys = self.log.keys();
+        let tombstone = Tombstone {
+            school: keys.school(),
+            entry: entry.id(),
+            signer: header.signer,
+            incarnation: header.incarnation,
+            space: header.space,
+            lane: header.lane,
+            sequence: header.sequence,
+            code: code.to_owned(),
+            received_ms: self.now_ms,
+            node: keys.node.node_id(),
+        };
+        let signature = sign_tombstone(&keys.node, &tombstone)
+            .map_err(|_| ServerError::Keys("node key".into()))?;
+        let mut bytes = tombstone.encode();
+        bytes.extend_from_slice(&signature.0);
+        // Only a good signature moves a chain: else anybody could.
+        let authentic = !matches!(
+            code,
+            "school.other"
+                | "signature.bad"
+                | "device.unknown"
+                | "account.unknown"
+                | "account-log.invalid"
+        );
+        let key = ChainKey::of(entry);
+        let head = self.chain(&key).await?;
+        let follows = match &head {
+            None => header.sequence == 1,
+            Some((sequence, head)) => {
+                header.sequence == sequence + 1 && header.previous == Some(head.id)
+            }
+        };
+        if authentic && follows {
+            sqlx::query("INSERT OR IGNORE INTO tombstone (id, code, tombstone) VALUES (?, ?, ?)")
+                .bind(&entry.id().0[..])
+                .bind(code)
+                .bind(&bytes)
+                .execute(&mut *self.db)
+                .await?;
+            // The signer's next pack may say "heads as in the entry before".
+            let head = ChainEntry {
+                id: entry.id(),
+                heads: header.heads.clone(),
+            };
+            self.batch.chains.insert(key, (header.sequence, head, true));
+        }
+        Ok(Outcome::Refused {
+            code: code.to_owned(),
+            tombstone: bytes,
+        })
+    }
+
+    pub(super) async fn insert(
+        &mut self,
+        entry: &Entry,
+        same_heads: bool,
+        pending: Option<&str>,
+    ) -> Result<i64, ServerError> {
+        let heads = self.head_sequences(entry).await?;
+        let done = sqlx::query(
+            "INSERT INTO entry (id, header, signature, body, same_heads, heads, pending) \
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&entry.id().0[..])
+        .bind(entry.header_bytes())
+        .bind(&entry.signature.0[..])
+        .bind(entry.body().encode())
+        .bind(same_heads)
+        .bind(heads)
+        .bind(pending)
+        .execute(&mut *self.db)
+        .await?;
+        Ok(done.last_insert_rowid())
+    }
+}
+
+fn refused_without_tombstone(code: &str) -> Outcome {
+    Outcome::Refused {
+        code: code.to_owned(),
+        tombstone: Vec::new(),
+    }
+}

@@ -1,0 +1,139 @@
+//! Accounts that join.
+use sqlx::Row;
+use stunity_identity::{StaffRoles, sign_entry};
+use stunity_model::events::{Event, RosterBind, StaffAdmit};
+use stunity_proto::pack::ChainKey;
+use stunity_proto::{AccountId, Body, Entry, Header, Heads, Kind, Lane, Signer};
+use stunity_sync::replica::Outcome;
+
+use super::Writer;
+use crate::error::ServerError;
+use crate::log::{Join, Proof};
+
+impl Writer<'_> {
+    /// Binds an account's first root, then stores the first entry of its log.
+    pub(super) async fn join(&mut self, join: Join) -> Result<(), ServerError> {
+        let genesis = &join.genesis;
+        let account = genesis.header().author;
+        let root = stunity_identity::AccountLog::claimed_root(genesis)
+            .ok_or(ServerError::Refused("account-log.invalid"))?;
+        self.authority.load_account(&mut *self.db, account).await?;
+        if self
+            .authority
+            .account(account)
+            .is_some_and(|standing| standing.root != root)
+        {
+            return Err(ServerError::Refused("root.exists"));
+        }
+        // The log must stand on its own before anything is written for it.
+        let mut log = stunity_identity::AccountLog::new(self.log.keys().school(), account, root);
+        if !matches!(
+            log.apply(genesis, None),
+            Ok(stunity_identity::Effect::Counts)
+        ) {
+            return Err(ServerError::Refused("account-log.invalid"));
+        }
+        let roles = self.redeem(&join.proof, account).await?;
+        let event = if roles == 0 {
+            Event::from(RosterBind {
+                account,
+                root: *root.as_bytes(),
+                in_person: false,
+            })
+        } else {
+            let keys = self.log.keys();
+            let offices = StaffRoles::from_bits(roles);
+            let admission = keys.admit(account, root, offices, self.now_ms)?;
+            Event::from(StaffAdmit {
+                certificate: stunity_model::events::Opaque(admission.encode()),
+            })
+        };
+        let lane = if roles == 0 { Lane::Staff } else { Lane::All };
+        let statement = self.vouched(account, lane, &event).await?;
+        for entry in [&statement, genesis] {
+            match self.append(None, entry).await? {
+                Outcome::Accepted(_) => {}
+                _ => return Err(ServerError::Keys("a joining account's entry".into())),
+            }
+        }
+        if roles != 0 {
+            let school = self.log.keys().school().space();
+            self.mirror(school, Lane::All, account).await?;
+        }
+        Ok(())
+    }
+
+    /// Uses up what lets an account join; answers the offices that it gives.
+    pub(super) async fn redeem(
+        &mut self,
+        proof: &Proof,
+        account: AccountId,
+    ) -> Result<u8, ServerError> {
+        let code = match proof {
+            Proof::Login(_, named) if *named == account => return Ok(0),
+            Proof::Login(..) => return Err(ServerError::Refused("login.other-account")),
+            Proof::Code(code) => stunity_identity::Invitation::hash_code(code),
+        };
+        let row = sqlx::query(
+            "SELECT roles, account, expires_ms, used_by FROM invitation WHERE code_hash = ?",
+        )
+        .bind(&code.0[..])
+        .fetch_optional(&mut *self.db)
+        .await?
+        .ok_or(ServerError::Refused("invitation.unknown"))?;
+        if row.get::<i64, _>(2) < self.now_ms as i64 {
+            return Err(ServerError::Refused("invitation.expired"));
+        }
+        let used: Option<Vec<u8>> = row.get(3);
+        if used.is_some_and(|by| by != account.0) {
+            return Err(ServerError::Refused("invitation.used"));
+        }
+        let named: Option<Vec<u8>> = row.get(1);
+        if named.is_some_and(|named| named != account.0) {
+            return Err(ServerError::Refused("invitation.other-account"));
+        }
+        sqlx::query("UPDATE invitation SET used_by = ? WHERE code_hash = ?")
+            .bind(&account.0[..])
+            .bind(&code.0[..])
+            .execute(&mut *self.db)
+            .await?;
+        Ok(row.get::<i64, _>(0) as u8)
+    }
+
+    /// An entry of this node for an account, in the school's space.
+    pub(super) async fn vouched(
+        &mut self,
+        account: AccountId,
+        lane: Lane,
+        event: &Event,
+    ) -> Result<Entry, ServerError> {
+        let log = self.log.clone();
+        let keys = log.keys();
+        let key = ChainKey {
+            signer: Signer::Node(keys.node.node_id()),
+            incarnation: 0,
+            space: keys.school().space(),
+            lane,
+        };
+        let head = self.chain(&key).await?;
+        let mut salt = [0; 16];
+        rand_core::RngCore::fill_bytes(&mut rand_core::OsRng, &mut salt);
+        let body = Body::new(salt, vec![event.encode()]);
+        let header = Header {
+            school: keys.school(),
+            space: key.space,
+            lane,
+            author: account,
+            signer: key.signer,
+            certificate: keys.chain.node.hash(),
+            incarnation: 0,
+            sequence: head.as_ref().map_or(1, |(sequence, _)| sequence + 1),
+            previous: head.map(|(_, head)| head.id),
+            heads: Heads::default(),
+            kinds: vec![Kind::Event(event.code())],
+            seal: None,
+            body_root: body.root()?,
+        };
+        sign_entry(&header, body, &keys.node).map_err(|_| ServerError::Keys("node key".into()))
+    }
+}
