@@ -56,7 +56,9 @@ async fn run(app: App, socket: WebSocket) {
         return;
     }
     loop {
-        if session.wants_pump() {
+        // While a pack is coming in, what has come is heard first: one receipt then
+        // covers its results and what goes down.
+        if session.wants_pump() && !session.is_receiving() {
             match session.pump(&app.log).await {
                 Ok(effects) => {
                     if !apply(&app, &mut sink, &mut subscriber, effects).await {
@@ -68,16 +70,10 @@ async fn run(app: App, socket: WebSocket) {
                     break;
                 }
             }
-            // What the client says in between (a next upload, leaving) is heard
-            // before the next flush is made.
-            if session.wants_pump() && inbox.is_empty() {
-                tokio::task::yield_now().await;
-            }
         }
-        let wait = match (session.device(), session.wants_pump()) {
-            (_, true) => Duration::ZERO,
-            (None, _) => FLIGHT_TIMEOUT,
-            (Some(_), _) => PING,
+        let wait = match session.device() {
+            None => FLIGHT_TIMEOUT,
+            Some(_) => PING,
         };
         let effects = tokio::select! {
             biased;
@@ -107,10 +103,12 @@ async fn run(app: App, socket: WebSocket) {
                 let _ = send(&mut sink, Frame::Goodbye.encode()).await;
                 break;
             }
+            // What the client says in between (a next upload, leaving) is heard before
+            // the next flush is made.
+            () = tokio::task::yield_now(), if session.wants_pump() => {
+                session.pump(&app.log).await
+            }
             () = tokio::time::sleep(wait) => {
-                if wait == Duration::ZERO {
-                    continue;
-                }
                 if session.device().is_none() || lagged {
                     break;
                 }

@@ -156,6 +156,12 @@ impl Session {
                 || (!self.done_sent && self.uploads.is_empty()))
     }
 
+    /// Whether a pack has begun to come that is not whole.
+    #[must_use]
+    pub fn is_receiving(&self) -> bool {
+        !self.uploads.is_empty()
+    }
+
     /// Takes one message from the client.
     ///
     /// # Errors

@@ -9,6 +9,7 @@
 mod builder;
 mod change;
 mod columns;
+mod inspect;
 mod read;
 mod read_names;
 mod read_ops;
@@ -17,6 +18,7 @@ mod write_names;
 mod write_ops;
 
 pub use builder::{PackOptions, encode_packs};
+pub use inspect::{Anatomy, inspect};
 pub use read::decode_pack;
 pub use write::{Effort, PackWriter};
 

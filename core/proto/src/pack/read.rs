@@ -66,46 +66,21 @@ impl Start {
 /// [`DecodeError::MissingContext`] if the pack names something that `context`
 /// does not hold: then it is asked for in explicit form.
 pub fn decode_pack(bytes: &[u8], context: &dyn PackContext) -> Result<Vec<Item>, DecodeError> {
-    if bytes.len() > limits::MAX_PACK {
-        return Err(DecodeError::TooLarge("pack"));
-    }
-    let mut r = Stream(bytes);
-    if r.byte()? != VERSION {
-        return Err(DecodeError::Unknown("pack version"));
-    }
-    let flags = r.byte()?;
-    if flags & !flag::ALL != 0 {
-        return Err(DecodeError::Unknown("pack flag"));
-    }
-    let columns_len = r.count(limits::MAX_PACK_COLUMNS, "columns of a pack")?;
-    let raw_len = r.count(limits::MAX_PACK, "pack")?;
-    let number = r.varint()?;
-    let mut raw = Stream(r.take(raw_len)?);
-    let columns = if flags & flag::STORED == 0 {
-        decompress(r.0, raw.0, columns_len, number)?
-    } else if r.0.len() == columns_len && number == 0 {
-        r.0.to_vec()
-    } else {
-        return Err(DecodeError::Unexpected("length of the columns"));
-    };
-    let explicit = flags & flag::EXPLICIT != 0;
+    let opened = open(bytes)?;
+    let mut raw = Stream(opened.raw);
+    let explicit = opened.flags & flag::EXPLICIT != 0;
     let school = if explicit {
         SchoolId(raw.array()?)
     } else {
         context.school()
     };
-    let mut columns = Stream(&columns);
-    let count = columns.count(limits::MAX_PACK_ENTRIES, "entries of a pack")?;
-    let mut streams = [Stream(&[]); STREAMS];
-    for stream in &mut streams {
-        let len = columns.count(limits::MAX_PACK_COLUMNS, "stream of a pack")?;
-        *stream = Stream(columns.take(len)?);
-    }
+    let mut columns = Stream(&opened.columns);
+    let (count, streams) = streams(&mut columns)?;
     let mut decoder = Decoder {
         context,
         explicit,
         school,
-        places: flags & flag::PLACES != 0,
+        places: opened.flags & flag::PLACES != 0,
         raw,
         streams,
         ids: Table::new(),
@@ -130,6 +105,59 @@ pub fn decode_pack(bytes: &[u8], context: &dyn PackContext) -> Result<Vec<Item>,
         return Err(DecodeError::Trailing);
     }
     Ok(items)
+}
+
+/// A pack's parts, its columns decompressed.
+pub(super) struct Opened<'a> {
+    pub flags: u8,
+    pub raw: &'a [u8],
+    pub columns: Vec<u8>,
+    /// Bytes that the columns take in the pack.
+    pub compressed: usize,
+}
+
+pub(super) fn open(bytes: &[u8]) -> Result<Opened<'_>, DecodeError> {
+    if bytes.len() > limits::MAX_PACK {
+        return Err(DecodeError::TooLarge("pack"));
+    }
+    let mut r = Stream(bytes);
+    if r.byte()? != VERSION {
+        return Err(DecodeError::Unknown("pack version"));
+    }
+    let flags = r.byte()?;
+    if flags & !flag::ALL != 0 {
+        return Err(DecodeError::Unknown("pack flag"));
+    }
+    let columns_len = r.count(limits::MAX_PACK_COLUMNS, "columns of a pack")?;
+    let raw_len = r.count(limits::MAX_PACK, "pack")?;
+    let number = r.varint()?;
+    let raw = r.take(raw_len)?;
+    let columns = if flags & flag::STORED == 0 {
+        decompress(r.0, raw, columns_len, number)?
+    } else if r.0.len() == columns_len && number == 0 {
+        r.0.to_vec()
+    } else {
+        return Err(DecodeError::Unexpected("length of the columns"));
+    };
+    Ok(Opened {
+        flags,
+        raw,
+        columns,
+        compressed: r.0.len(),
+    })
+}
+
+/// How many entries the columns hold, and their streams.
+pub(super) fn streams<'a>(
+    columns: &mut Stream<'a>,
+) -> Result<(usize, [Stream<'a>; STREAMS]), DecodeError> {
+    let count = columns.count(limits::MAX_PACK_ENTRIES, "entries of a pack")?;
+    let mut streams = [Stream(&[]); STREAMS];
+    for stream in &mut streams {
+        let len = columns.count(limits::MAX_PACK_COLUMNS, "stream of a pack")?;
+        *stream = Stream(columns.take(len)?);
+    }
+    Ok((count, streams))
 }
 
 fn decompress(bytes: &[u8], raw: &[u8], len: usize, number: u64) -> Result<Vec<u8>, DecodeError> {

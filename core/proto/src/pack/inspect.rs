@@ -1,0 +1,47 @@
+//! What a pack is made of, for accounts of bytes. Nothing is restored or verified.
+use super::columns::{OPS, PLACES, STREAMS, Stream};
+use super::read::open;
+use crate::DecodeError;
+
+/// A pack taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Anatomy {
+    /// Entries.
+    pub entries: usize,
+    /// What does not compress: new ids and hashes, signatures, salts.
+    pub raw: Vec<u8>,
+    /// Bytes of the compressed columns.
+    pub compressed: usize,
+    /// The streams before compression: control, numbers, kinds, operations, places.
+    pub streams: [Vec<u8>; STREAMS],
+}
+
+impl Anatomy {
+    /// The bytes of operations.
+    #[must_use]
+    pub fn operations(&self) -> &[u8] {
+        &self.streams[OPS]
+    }
+
+    /// Where the relay numbered the entries.
+    #[must_use]
+    pub fn places(&self) -> &[u8] {
+        &self.streams[PLACES]
+    }
+}
+
+/// Takes a pack apart.
+///
+/// # Errors
+/// Bytes that are not a pack, or a limit exceeded.
+pub fn inspect(bytes: &[u8]) -> Result<Anatomy, DecodeError> {
+    let opened = open(bytes)?;
+    let mut columns = Stream(&opened.columns);
+    let (entries, streams) = super::read::streams(&mut columns)?;
+    Ok(Anatomy {
+        entries,
+        raw: opened.raw.to_vec(),
+        compressed: opened.compressed,
+        streams: streams.map(|stream| stream.0.to_vec()),
+    })
+}

@@ -1,0 +1,201 @@
+//! Bytes and round trips of the session.
+pub mod account;
+pub mod class;
+pub mod exchange;
+pub mod far_link;
+pub mod processor;
+pub mod workload;
+
+use std::time::{Duration, Instant};
+
+use stunity_client::{Client, Link, driver};
+use stunity_e2e::{CutLink, School};
+
+use self::account::{Account, in_one_piece};
+use self::class::{Class, DOCUMENTS, Fallible, last_changes, saves, student};
+use self::exchange::{Exchange, exchange};
+use self::far_link::FarLink;
+use crate::Row;
+
+/// Two sides that changed ten documents each, bytes both ways after the upgrade.
+pub const RECONNECT: usize = 8_500;
+/// Nothing new, bytes both ways after the upgrade.
+pub const NOTHING_NEW: usize = 600;
+/// Bytes beside the documents that a first sync may take.
+pub const FIRST_SYNC_BESIDE: usize = 2_000;
+/// A connection that is cut after so many bytes may cost a fifth more.
+const CUT: i64 = 20 * 1024;
+/// One that is cut after so many still converges.
+const CUT_SHORT: i64 = 4 * 1024;
+/// Delay each way of the link over which round trips are shown.
+const DELAY: Duration = Duration::from_millis(300);
+
+/// What a first sync may take: a quarter more than the documents' saves in one piece,
+/// and what stands beside them.
+#[must_use]
+pub fn first_sync_budget(saves_in_one_piece: usize) -> usize {
+    saves_in_one_piece * 5 / 4 + FIRST_SYNC_BESIDE
+}
+
+/// Measures.
+///
+/// # Errors
+/// What could not be set up, in words.
+pub fn measure() -> Result<Vec<Row>, String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    runtime.block_on(all()).map_err(|error| error.to_string())
+}
+
+async fn all() -> Fallible<Vec<Row>> {
+    let mut rows = Vec::new();
+    let mut class = Class::new(1, DOCUMENTS, 4).await?;
+    class.school.sync(&mut class.here).await;
+    first_sync(&mut class, &mut rows).await?;
+    cuts(&mut class, &mut rows).await?;
+    reconnect(&mut class, &mut rows).await?;
+    nothing_new(&mut class, &mut rows).await?;
+    Ok(rows)
+}
+
+fn bytes(what: &str, figure: usize, budget: usize) -> Row {
+    Row::at_most(what, figure as f64, budget as f64, "B")
+}
+
+fn told(what: &str, figure: usize) -> Row {
+    Row::told(what, figure as f64, "B")
+}
+
+fn trips(what: &str, exchange: &Exchange, budget: usize) -> Row {
+    let figure = exchange.round_trips as f64;
+    Row::at_most(what, figure, budget as f64, "round trips")
+}
+
+fn breakdown(exchange: &Exchange, rows: &mut Vec<Row>) -> Fallible<()> {
+    let account = Account::of(exchange)?;
+    for (what, figure) in [
+        ("  changes", account.changes),
+        ("  headers", account.headers),
+        ("  signatures", account.signatures),
+        ("  cursors", account.cursors),
+        ("  receipt", account.receipt),
+        ("  opening", account.opening),
+        ("  framing", account.framing),
+    ] {
+        rows.push(told(what, figure));
+    }
+    Ok(())
+}
+
+async fn first_sync(class: &mut Class, rows: &mut Vec<Row>) -> Fallible<()> {
+    let pieces = in_one_piece(&saves(&class.here, &class.documents)?)?;
+    let carried = exchange(&class.school, &mut class.there[0]).await?;
+    rows.push(told("first sync: saves in one piece", pieces));
+    rows.push(bytes(
+        "first sync: both ways",
+        carried.bytes(),
+        first_sync_budget(pieces),
+    ));
+    breakdown(&carried, rows)?;
+    rows.push(trips("first sync", &carried, 2));
+    let ms = carried.relay.as_secs_f64() * 1000.0;
+    rows.push(Row::at_most("first sync: relay", ms, 20.0, "ms processor"));
+    Ok(())
+}
+
+/// Syncs over links that are cut until all came through; gives bytes and connections.
+async fn through_cuts(school: &School, device: &mut Client, cut: i64) -> Fallible<(u64, u64)> {
+    let link = CutLink::new(school.address, cut).await;
+    let via = Link {
+        connect_to: Some(format!("http://{}", link.address)),
+    };
+    for _ in 0..1000 {
+        if driver::sync(device, &via)
+            .await
+            .is_ok_and(|report| report.caught_up)
+        {
+            return Ok((link.carried(), link.connections()));
+        }
+    }
+    Err(format!("cut every {cut} bytes: never came through").into())
+}
+
+async fn cuts(class: &mut Class, rows: &mut Vec<Row>) -> Fallible<()> {
+    let [_, uncut, cut, short] = &mut class.there[..] else {
+        return Err("four readers".into());
+    };
+    let school = &class.school;
+    let (whole, _) = through_cuts(school, uncut, i64::MAX).await?;
+    let (carried, connections) = through_cuts(school, cut, CUT).await?;
+    rows.push(told("first sync, uncut, upgrade included", whole as usize));
+    rows.push(Row::at_most(
+        format!("first sync, cut every 20 KB ({connections} connections)"),
+        carried as f64 / whole as f64,
+        1.2,
+        "of uncut",
+    ));
+    let (carried, connections) = through_cuts(school, short, CUT_SHORT).await?;
+    rows.push(Row::told(
+        format!("first sync, cut every 4 KB ({connections} connections)"),
+        carried as f64 / whole as f64,
+        "of uncut",
+    ));
+    Ok(())
+}
+
+async fn reconnect(class: &mut Class, rows: &mut Vec<Row>) -> Fallible<()> {
+    let (ours, theirs) = class.edit_apart()?;
+    let up = in_one_piece(&last_changes(&class.here, &ours)?)?;
+    let down = in_one_piece(&last_changes(&class.there[0], &theirs)?)?;
+    class.school.sync(&mut class.there[0]).await;
+    let carried = exchange(&class.school, &mut class.here).await?;
+    rows.push(told("reconnect: floor up", up));
+    rows.push(told("reconnect: floor down", down));
+    rows.push(told("reconnect: up", carried.bytes_up()));
+    rows.push(told("reconnect: down", carried.bytes_down()));
+    rows.push(bytes("reconnect: both ways", carried.bytes(), RECONNECT));
+    breakdown(&carried, rows)?;
+    rows.push(trips("reconnect", &carried, 1));
+
+    // The same once more, over sockets and a link that is far.
+    class.school.sync(&mut class.there[0]).await;
+    class.edit_apart()?;
+    class.school.sync(&mut class.there[0]).await;
+    let link = FarLink::new(class.school.address, DELAY).await?;
+    let via = Link {
+        connect_to: Some(format!("http://{}", link.address)),
+    };
+    let begun = Instant::now();
+    let report = driver::sync(&mut class.here, &via).await?;
+    let elapsed = begun.elapsed().as_secs_f64() / (2.0 * DELAY.as_secs_f64());
+    if !report.caught_up {
+        return Err("not caught up".into());
+    }
+    rows.push(bytes(
+        "reconnect over sockets: both ways",
+        link.carried() as usize,
+        RECONNECT,
+    ));
+    rows.push(Row::at_most(
+        "reconnect over 300 ms each way, the upgrade and one more",
+        elapsed,
+        2.5,
+        "times 600 ms",
+    ));
+    Ok(())
+}
+
+async fn nothing_new(class: &mut Class, rows: &mut Vec<Row>) -> Fallible<()> {
+    class.school.sync(&mut class.here).await;
+    let teacher = exchange(&class.school, &mut class.here).await?;
+    let mut device = student(&class.school).await?;
+    let pupil = exchange(&class.school, &mut device).await?;
+    for (who, carried) in [("a teacher", teacher), ("a student", pupil)] {
+        rows.push(bytes(
+            &format!("nothing new, {who}: both ways"),
+            carried.bytes(),
+            NOTHING_NEW,
+        ));
+        rows.push(trips(&format!("nothing new, {who}"), &carried, 1));
+    }
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! Bytes and round trips, exact: sessions in lock step.
+#![allow(clippy::unwrap_used)] // A failed step fails the test.
+
+use stunity_bench::wire::NOTHING_NEW;
+use stunity_bench::wire::class::{CHANGED, Class, DOCUMENTS, student};
+use stunity_bench::wire::exchange::exchange;
+use stunity_e2e::School;
+
+#[tokio::test]
+async fn a_first_sync_and_a_reconnect_are_one_round_trip_each() {
+    let mut class = Class::new(3, DOCUMENTS, 1).await.unwrap();
+    class.school.sync(&mut class.here).await;
+    let first = exchange(&class.school, &mut class.there[0]).await.unwrap();
+    assert_eq!(first.round_trips, 1);
+
+    let (ours, theirs) = class.edit_apart().unwrap();
+    class.school.sync(&mut class.there[0]).await;
+    let again = exchange(&class.school, &mut class.here).await.unwrap();
+    assert_eq!(again.round_trips, 1);
+    assert_eq!(again.new_entries as usize, CHANGED);
+    class.school.sync(&mut class.there[0]).await;
+    for doc in ours.iter().chain(&theirs) {
+        let read = |client: &mut stunity_client::Client| client.document_view(*doc).unwrap();
+        assert_eq!(read(&mut class.here), read(&mut class.there[0]));
+    }
+
+    let nothing = exchange(&class.school, &mut class.here).await.unwrap();
+    assert_eq!((nothing.round_trips, nothing.new_entries), (1, 0));
+    assert!(nothing.bytes() <= NOTHING_NEW, "{} bytes", nothing.bytes());
+}
+
+#[tokio::test]
+async fn nothing_new_for_a_student_is_one_round_trip_of_few_bytes() {
+    let school = School::new().await;
+    let mut device = student(&school).await.unwrap();
+    let nothing = exchange(&school, &mut device).await.unwrap();
+    assert_eq!((nothing.round_trips, nothing.new_entries), (1, 0));
+    assert!(nothing.bytes() <= NOTHING_NEW, "{} bytes", nothing.bytes());
+}
