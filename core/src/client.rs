@@ -1,17 +1,19 @@
 //! One account on one device.
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rand_core::{OsRng, RngCore};
 use stunity_proto::ObjectId;
 use stunity_store::{Location, Store};
 
 use crate::ClientError;
 use crate::documents::OpenDocuments;
+use crate::platform::{Platform, Randomness, System, random_id};
 
 /// A device of one account.
 pub struct Client {
     pub(crate) store: Store,
     pub(crate) relay: String,
+    pub(crate) platform: Arc<dyn Platform>,
     pub(crate) open: OpenDocuments,
 }
 
@@ -24,27 +26,25 @@ pub(crate) fn database(folder: &Path) -> Location {
     Location::File(folder.join("account.db"))
 }
 
-/// A random id.
-pub(crate) fn random_id() -> [u8; 16] {
-    let mut id = [0; 16];
-    OsRng.fill_bytes(&mut id);
-    id
-}
-
-pub(crate) fn random_object() -> ObjectId {
-    ObjectId(random_id())
-}
-
 impl Client {
     /// Opens the account in a folder. Works offline.
     ///
     /// # Errors
     /// No account there, or its database is open elsewhere or damaged.
     pub fn open(folder: &Path) -> Result<Self, ClientError> {
+        Self::open_with(folder, System::shared())
+    }
+
+    /// As [`Client::open`], with other clocks and randomness.
+    ///
+    /// # Errors
+    /// As [`Client::open`].
+    pub fn open_with(folder: &Path, platform: Arc<dyn Platform>) -> Result<Self, ClientError> {
         let relay = std::fs::read_to_string(relay_file(folder))?;
         let mut client = Self {
-            store: Store::open(database(folder), Box::new(OsRng))?,
+            store: Store::open(database(folder), Box::new(Randomness(platform.clone())))?,
             relay: relay.trim().to_owned(),
+            platform,
             open: OpenDocuments::new(),
         };
         client.recover_documents()?;
@@ -60,6 +60,19 @@ impl Client {
     /// The local store, to maintain it.
     pub fn store_mut(&mut self) -> &mut Store {
         &mut self.store
+    }
+
+    /// The device's wall clock, milliseconds since 1970.
+    pub(crate) fn wall_ms(&self) -> u64 {
+        self.platform.wall_ms()
+    }
+
+    pub(crate) fn random_id(&self) -> [u8; 16] {
+        random_id(&*self.platform)
+    }
+
+    pub(crate) fn random_object(&self) -> ObjectId {
+        ObjectId(self.random_id())
     }
 
     /// The relay's base URL.

@@ -8,8 +8,6 @@ use stunity_model::events::{
 use stunity_proto::{AccountId, EntryId, Kind, Lane, ObjectId, SpaceId};
 use stunity_store::{ItemId, PendingOp};
 
-use crate::client::{random_id, random_object};
-use crate::clock::wall_ms;
 use crate::{Client, ClientError};
 
 /// A course to be made.
@@ -89,7 +87,8 @@ fn op(space: SpaceId, lane: Lane, event: impl Into<Event>, object: Option<Object
 
 impl Client {
     pub(crate) fn enqueue(&mut self, ops: &[PendingOp]) -> Result<Vec<ItemId>, ClientError> {
-        Ok(self.store.enqueue(ops, wall_ms())?)
+        let now_ms = self.wall_ms();
+        Ok(self.store.enqueue(ops, now_ms)?)
     }
 
     /// Queues any event in a lane.
@@ -114,7 +113,7 @@ impl Client {
     /// # Errors
     /// The store's.
     pub fn create_course(&mut self, course: NewCourse) -> Result<SpaceId, ClientError> {
-        let space = SpaceId(random_id());
+        let space = SpaceId(self.random_id());
         let genesis = CourseGenesis {
             salt: 0,
             imported: false,
@@ -196,7 +195,7 @@ impl Client {
         title_km: Option<&str>,
         text: &str,
     ) -> Result<ObjectId, ClientError> {
-        let lesson = random_object();
+        let lesson = self.random_object();
         let event = LessonPublish {
             lesson,
             order,
@@ -224,7 +223,7 @@ impl Client {
         course: SpaceId,
         new: NewAssignment,
     ) -> Result<ObjectId, ClientError> {
-        let assignment = random_object();
+        let assignment = self.random_object();
         let event = AssignmentPublish {
             assignment,
             kind: 1,
@@ -288,7 +287,7 @@ impl Client {
     /// # Errors
     /// The store's.
     pub fn grade(&mut self, new: NewGrade) -> Result<ObjectId, ClientError> {
-        let grade = random_object();
+        let grade = self.random_object();
         let written = Grade {
             grade,
             assignment: new.assignment,
@@ -367,7 +366,7 @@ impl Client {
         about: ObjectId,
         text: &str,
     ) -> Result<ObjectId, ClientError> {
-        let comment = random_object();
+        let comment = self.random_object();
         let event = Comment {
             comment,
             about,

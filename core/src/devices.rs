@@ -1,8 +1,8 @@
 //! Several devices of one account: a new one shows a code, a live one admits it and
 //! shows its answer; a lost one is revoked.
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rand_core::OsRng;
 use serde::{Deserialize, Serialize};
 use stunity_identity::{
     AccountEvent, CutOff, DeviceStatus, Issuer, KexSecret, LinkAnswer, LinkRequest, Revocation,
@@ -12,7 +12,8 @@ use stunity_proto::{DeviceId, Kind, Lane};
 use stunity_store::{PendingOp, Setup, Store};
 
 use crate::client::{database, relay_file};
-use crate::join::{fetch_school, hex, unhex};
+use crate::join::{School, fetch_school, hex, unhex};
+use crate::platform::{Platform, Randomness, System};
 use crate::{Client, ClientError};
 
 /// What a device that asks to be admitted keeps until it is: its secrets among it.
@@ -66,6 +67,30 @@ impl Client {
     /// # Errors
     /// `account.exists`; the relay cannot be reached.
     pub fn ask_to_link(folder: &Path, relay: &str) -> Result<String, ClientError> {
+        let relay = relay.trim_end_matches('/');
+        let school = || fetch_school(relay, None);
+        Self::ask(folder, relay, school, System::shared())
+    }
+
+    /// As [`Client::ask_to_link`] of a school that is known, asking nobody.
+    ///
+    /// # Errors
+    /// `account.exists`, or the file's.
+    pub fn ask_to_link_with(
+        folder: &Path,
+        relay: &str,
+        school: School,
+        platform: Arc<dyn Platform>,
+    ) -> Result<String, ClientError> {
+        Self::ask(folder, relay, || Ok(school), platform)
+    }
+
+    fn ask(
+        folder: &Path,
+        relay: &str,
+        school: impl FnOnce() -> Result<School, ClientError>,
+        platform: Arc<dyn Platform>,
+    ) -> Result<String, ClientError> {
         if relay_file(folder).exists() {
             return Err(ClientError::Invalid("account.exists"));
         }
@@ -74,15 +99,15 @@ impl Client {
             return Ok(asking.request);
         }
         std::fs::create_dir_all(folder)?;
-        let relay = relay.trim_end_matches('/').to_owned();
-        let (anchor, node) = fetch_school(&relay, None)?;
-        let sign = SigningKey::generate(&mut OsRng);
-        let kex = KexSecret::generate(&mut OsRng);
-        let request = LinkRequest::make(&mut OsRng, &sign, &kex, None).to_text();
+        let school = school()?;
+        let mut random = Randomness(platform);
+        let sign = SigningKey::generate(&mut random);
+        let kex = KexSecret::generate(&mut random);
+        let request = LinkRequest::make(&mut random, &sign, &kex, None).to_text();
         let asking = Asking {
-            relay,
-            anchor: hex(&anchor.encode()),
-            node_chain: hex(&node.encode()),
+            relay: relay.to_owned(),
+            anchor: hex(&school.anchor.encode()),
+            node_chain: hex(&school.node.encode()),
             sign: hex(&sign.to_bytes_secret()[..]),
             kex: hex(&kex.to_bytes_secret()[..]),
             request: request.clone(),
@@ -128,6 +153,18 @@ impl Client {
     /// # Errors
     /// `link.not-asked`, `link.malformed`, `link.other-device`, `school.other`.
     pub fn finish_link(folder: &Path, answer: &str) -> Result<Self, ClientError> {
+        Self::finish_link_with(folder, answer, System::shared())
+    }
+
+    /// As [`Client::finish_link`], with other clocks and randomness.
+    ///
+    /// # Errors
+    /// As [`Client::finish_link`].
+    pub fn finish_link_with(
+        folder: &Path,
+        answer: &str,
+        platform: Arc<dyn Platform>,
+    ) -> Result<Self, ClientError> {
         let text = std::fs::read_to_string(asking_file(folder))
             .map_err(|_| ClientError::Invalid("link.not-asked"))?;
         let asking: Asking = serde_json::from_str(&text).map_err(|_| MALFORMED)?;
@@ -157,12 +194,16 @@ impl Client {
             kex,
             certificate: Some(answer.device.clone()),
         };
-        let mut store = Store::create(database(folder), &setup, Box::new(OsRng))?;
+        let mut store = Store::create(
+            database(folder),
+            &setup,
+            Box::new(Randomness(platform.clone())),
+        )?;
         store.save_node(&node)?;
         std::fs::write(relay_file(folder), &asking.relay)?;
         std::fs::remove_file(asking_file(folder))?;
         drop(store);
-        Self::open(folder)
+        Self::open_with(folder, platform)
     }
 
     /// The devices of this account, as far as this one knows.

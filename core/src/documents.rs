@@ -12,8 +12,6 @@ use stunity_model::events::{Content, Event, Provenance, Submit};
 use stunity_proto::{DocId, Hash, Kind, Lane, ObjectId, SpaceId};
 use stunity_store::{DocumentCache, DocumentPlace, ItemId, PendingOp};
 
-use crate::client::random_id;
-use crate::clock::wall_ms;
 use crate::{Client, ClientError};
 
 /// A document open for editing. A document is open once at a time: two handles
@@ -158,7 +156,7 @@ impl Client {
         lane: Lane,
     ) -> Result<Editing, ClientError> {
         let place = DocumentPlace {
-            doc: DocId(random_id()),
+            doc: DocId(self.random_id()),
             doc_type: doc_type.code(),
             space,
             lane,
@@ -389,9 +387,10 @@ impl Client {
             return Ok(None);
         };
         editing.stale = true;
+        let now_ms = self.wall_ms();
         let item = self
             .store
-            .commit_burst(&editing.place, change.bytes, None, wall_ms())?;
+            .commit_burst(&editing.place, change.bytes, None, now_ms)?;
         Ok(Some(item))
     }
 

@@ -2,12 +2,11 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use stunity_sync::client::{Effect, Event, Now, Options, Session};
+use stunity_sync::client::{Effect, Event};
 use stunity_sync::replica::Applied;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
-use crate::clock::wall_ms;
 use crate::{Client, ClientError};
 
 /// How to sync.
@@ -52,15 +51,6 @@ const CONNECT: Duration = Duration::from_secs(30);
 
 fn unreachable(error: impl std::fmt::Display) -> ClientError {
     ClientError::Unreachable(error.to_string())
-}
-
-/// The host that a flight is bound to, from the relay's URL.
-fn host_of(relay: &str) -> &str {
-    let rest = relay
-        .strip_prefix("https://")
-        .or_else(|| relay.strip_prefix("http://"))
-        .unwrap_or(relay);
-    rest.split('/').next().unwrap_or(rest)
 }
 
 fn socket_url(relay: &str) -> String {
@@ -128,15 +118,9 @@ async fn session(
         .map_err(unreachable)?
         .map_err(unreachable)?;
     let (mut sink, mut stream) = socket.split();
-    let mut session = Session::new(Options {
-        host: host_of(&client.relay).to_owned(),
-        live: stop.is_some(),
-        upload_only: false,
-        explicit,
-    });
+    let mut session = client.begin_session(stop.is_some(), explicit);
     let mut report = Report::default();
     loop {
-        let now = Now { wall_ms: wall_ms() };
         let quiet = Duration::from_secs(1);
         let stopping = async {
             match &mut stop {
@@ -152,9 +136,7 @@ async fn session(
                 Err(elapsed) => return Err(unreachable(elapsed)),
                 Ok(Some(Ok(Message::Binary(bytes)))) => {
                     report.received += bytes.len() as u64;
-                    let effects = session.on_frame(&mut client.store, now, &bytes)?;
-                    client.note_relay_time()?;
-                    effects
+                    client.on_frame(&mut session, &bytes)?
                 }
                 Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => Vec::new(),
                 Ok(Some(Ok(_)) | None) => break,
@@ -162,7 +144,7 @@ async fn session(
             },
             () = tokio::time::sleep(quiet), if report.caught_up => {
                 let mut effects = session.on_quiet();
-                effects.extend(session.on_local_change(&mut client.store, now)?);
+                effects.extend(client.on_local_change(&mut session)?);
                 effects
             }
             () = stopping => break,

@@ -8,10 +8,10 @@ use stunity_model::events::{
     CourseGenesis, CoursePublish, Event, Historical, HistoricalAssignment, HistoricalAssignments,
     HistoricalWork, ImportExtras, People,
 };
-use stunity_proto::{AccountId, Kind, Lane, SpaceId};
+use stunity_proto::{AccountId, Kind, Lane, ObjectId, SpaceId};
 use stunity_store::PendingOp;
 
-use crate::client::{random_id, random_object};
+use crate::platform::{Platform, random_id};
 use crate::{Client, ClientError};
 
 /// Names the source in account ids and in `person` rows.
@@ -203,6 +203,7 @@ fn day(cell: &str) -> Result<Option<i64>, String> {
 
 fn read(
     folder: &Path,
+    platform: &dyn Platform,
     report: &mut ImportReport,
 ) -> Result<BTreeMap<Key, Presentation>, ClientError> {
     let skipped = &mut report.skipped;
@@ -243,7 +244,7 @@ fn read(
         course.by_foreign.insert(row.cells[2].clone(), index);
         course_of.insert(row.cells[2].clone(), key(&row.cells));
         course.assignments.push(HistoricalAssignment {
-            assignment: random_object(),
+            assignment: ObjectId(random_id(platform)),
             foreign_id: row.cells[2].clone(),
             kind: row.cells[3].clone(),
             day: due,
@@ -357,7 +358,7 @@ impl Client {
     /// A file that is missing or has other columns, or the store's.
     pub fn import_gradebook(&mut self, folder: &Path) -> Result<ImportReport, ClientError> {
         let mut report = ImportReport::default();
-        let found = read(folder, &mut report)?;
+        let found = read(folder, &*self.platform, &mut report)?;
         for ((module, presentation), course) in found {
             let imported = self.import_course(&format!("{module} {presentation}"), course)?;
             report.courses.push(imported);
@@ -366,7 +367,7 @@ impl Client {
     }
 
     fn import_course(&mut self, name: &str, found: Presentation) -> Result<Imported, ClientError> {
-        let space = SpaceId(random_id());
+        let space = SpaceId(self.random_id());
         let school = self.store.school();
         let account = |id: &str| AccountId::imported(school, SOURCE, id);
         let assignments = found.assignments.len();

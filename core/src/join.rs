@@ -1,8 +1,8 @@
 //! How an account begins: a device makes the account's root and its own keys,
 //! and shows the relay an invitation or a password once.
 use std::path::Path;
+use std::sync::Arc;
 
-use rand_core::OsRng;
 use serde::Deserialize;
 use stunity_identity::{
     AccountEvent, Certificate, Device, DeviceKeys, Issuer, KexSecret, NodeChain, SchoolAnchor,
@@ -12,8 +12,8 @@ use stunity_proto::{AccountId, Kind, Lane, SchoolId};
 use stunity_store::{PendingOp, Setup, Store};
 use stunity_sync::Replica;
 
-use crate::client::{database, random_id, relay_file};
-use crate::clock::wall_ms;
+use crate::client::{database, relay_file};
+use crate::platform::{Platform, Randomness, System, random_id};
 use crate::{Client, ClientError};
 
 /// What lets an account join.
@@ -25,6 +25,15 @@ pub enum Joining {
     Claim(String, AccountId),
     /// A login and its password: the account that they name.
     Password(String, String),
+}
+
+/// A school as its relay shows it.
+#[derive(Clone, Debug)]
+pub struct School {
+    /// What a device pins.
+    pub anchor: SchoolAnchor,
+    /// The relay's own certificates.
+    pub node: NodeChain,
 }
 
 #[derive(Deserialize)]
@@ -72,10 +81,7 @@ fn agent() -> ureq::Agent {
 }
 
 /// The school of a relay, and the relay's own certificates.
-pub(crate) fn fetch_school(
-    relay: &str,
-    expected: Option<SchoolId>,
-) -> Result<(SchoolAnchor, NodeChain), ClientError> {
+pub(crate) fn fetch_school(relay: &str, expected: Option<SchoolId>) -> Result<School, ClientError> {
     let answer: SchoolAnswer = agent()
         .get(format!("{relay}/api/school"))
         .call()
@@ -95,7 +101,7 @@ pub(crate) fn fetch_school(
     {
         return Err(ClientError::Invalid("school.other"));
     }
-    Ok((anchor, node))
+    Ok(School { anchor, node })
 }
 
 fn post<T: serde::de::DeserializeOwned>(
@@ -129,23 +135,28 @@ impl Client {
         joining: &Joining,
         expected: Option<SchoolId>,
     ) -> Result<Self, ClientError> {
+        Self::join_with(folder, relay, joining, expected, System::shared())
+    }
+
+    /// As [`Client::join`], with other clocks and randomness.
+    ///
+    /// # Errors
+    /// As [`Client::join`].
+    pub fn join_with(
+        folder: &Path,
+        relay: &str,
+        joining: &Joining,
+        expected: Option<SchoolId>,
+        platform: Arc<dyn Platform>,
+    ) -> Result<Self, ClientError> {
         let relay = relay.trim_end_matches('/').to_owned();
         std::fs::create_dir_all(folder)?;
         if relay_file(folder).exists() {
             return Err(ClientError::Invalid("account.exists"));
         }
-        // What a cut join left behind has signed nothing that anybody accepted.
-        for leftover in [
-            "account.db",
-            "account.db-wal",
-            "account.db-shm",
-            "account.db-journal",
-        ] {
-            let _ = std::fs::remove_file(folder.join(leftover));
-        }
-        let (anchor, node) = fetch_school(&relay, expected)?;
+        let school = fetch_school(&relay, expected)?;
         let account = match joining {
-            Joining::Invitation(_) => AccountId(random_id()),
+            Joining::Invitation(_) => AccountId(random_id(&*platform)),
             Joining::Claim(_, account) => *account,
             Joining::Password(login, password) => {
                 let fields = [("login", login.clone()), ("password", password.clone())];
@@ -156,12 +167,8 @@ impl Client {
                     .map_err(|_| ClientError::Invalid("account.malformed"))?
             }
         };
-        let mut store = make_account(folder, anchor, account)?;
-        store.save_node(&node)?;
-        let genesis = store
-            .next_upload(&[], true, wall_ms())?
-            .ok_or(ClientError::Invalid("account.malformed"))?;
-        let pack = hex(&genesis.bytes);
+        let (client, genesis) = Self::begin(folder, &relay, &school, account, platform)?;
+        let pack = hex(&genesis);
         let _: Joined = match joining {
             Joining::Invitation(code) | Joining::Claim(code, _) => post(
                 &relay,
@@ -178,13 +185,58 @@ impl Client {
                 ],
             )?,
         };
-        // Written last: a folder with it holds an account that the relay knows.
-        std::fs::write(relay_file(folder), &relay)?;
-        Ok(Self {
+        client.joined(folder)?;
+        Ok(client)
+    }
+
+    /// Makes the account of a first device, without asking anybody: the second value
+    /// is a pack with the first entry of its log, for the relay. Once the relay has
+    /// it, [`Client::joined`] keeps the account; until then a further call begins
+    /// anew.
+    ///
+    /// # Errors
+    /// `account.exists`, or the store's.
+    pub fn begin(
+        folder: &Path,
+        relay: &str,
+        school: &School,
+        account: AccountId,
+        platform: Arc<dyn Platform>,
+    ) -> Result<(Self, Vec<u8>), ClientError> {
+        std::fs::create_dir_all(folder)?;
+        if relay_file(folder).exists() {
+            return Err(ClientError::Invalid("account.exists"));
+        }
+        // What a cut join left behind has signed nothing that anybody accepted.
+        for leftover in [
+            "account.db",
+            "account.db-wal",
+            "account.db-shm",
+            "account.db-journal",
+        ] {
+            let _ = std::fs::remove_file(folder.join(leftover));
+        }
+        let mut store = make_account(folder, school.anchor.clone(), account, &platform)?;
+        store.save_node(&school.node)?;
+        let genesis = store
+            .next_upload(&[], true, platform.wall_ms())?
+            .ok_or(ClientError::Invalid("account.malformed"))?;
+        let client = Self {
             store,
-            relay,
+            relay: relay.to_owned(),
+            platform,
             open: Default::default(),
-        })
+        };
+        Ok((client, genesis.bytes))
+    }
+
+    /// The relay knows the account: from now on the folder holds it.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn joined(&self, folder: &Path) -> Result<(), ClientError> {
+        // Written last: a folder with it holds an account that the relay knows.
+        Ok(std::fs::write(relay_file(folder), &self.relay)?)
     }
 }
 
@@ -193,10 +245,12 @@ fn make_account(
     folder: &Path,
     anchor: SchoolAnchor,
     account: AccountId,
+    platform: &Arc<dyn Platform>,
 ) -> Result<Store, ClientError> {
-    let root = SigningKey::generate(&mut OsRng);
-    let sign = SigningKey::generate(&mut OsRng);
-    let kex = KexSecret::generate(&mut OsRng);
+    let mut random = Randomness(platform.clone());
+    let root = SigningKey::generate(&mut random);
+    let sign = SigningKey::generate(&mut random);
+    let kex = KexSecret::generate(&mut random);
     let certificate = Certificate::sign(
         Device {
             school: anchor.school,
@@ -224,7 +278,7 @@ fn make_account(
         kex,
         certificate: Some(certificate),
     };
-    let mut store = Store::create(database(folder), &setup, Box::new(OsRng))?;
+    let mut store = Store::create(database(folder), &setup, Box::new(random))?;
     store.enqueue(
         &[PendingOp {
             space: account.space(),
@@ -233,7 +287,7 @@ fn make_account(
             bytes: event.encode(),
             object: None,
         }],
-        wall_ms(),
+        platform.wall_ms(),
     )?;
     Ok(store)
 }

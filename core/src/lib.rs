@@ -14,6 +14,8 @@ mod error;
 mod gradebook;
 mod import;
 mod join;
+mod platform;
+mod session;
 
 pub use client::Client;
 pub use commands::{NewAssignment, NewCourse, NewGrade, Work};
@@ -22,4 +24,5 @@ pub use documents::{DraftRow, Editing};
 pub use driver::{Link, Report};
 pub use error::ClientError;
 pub use import::{ImportReport, Imported, SkippedRow};
-pub use join::Joining;
+pub use join::{Joining, School};
+pub use platform::{Boot, Platform, System};

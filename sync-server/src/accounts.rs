@@ -5,12 +5,12 @@ use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, Salt
 use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use rand_core::OsRng;
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
 use stunity_identity::{Invitation, StaffRoles};
 use stunity_proto::pack::{Explicit, decode_pack};
 use stunity_proto::{AccountId, Entry};
+use stunity_sync::RelayStore;
 
 use crate::error::ServerError;
 use crate::log::{Join, Log, Proof};
@@ -45,7 +45,7 @@ async fn school(State(app): State<App>) -> Json<SchoolAnswer> {
         school: keys.school().to_string(),
         anchor: to_hex(&keys.anchor.encode()),
         node_chain: to_hex(&keys.chain.encode()),
-        relay_ms: crate::log::system_clock(),
+        relay_ms: app.log.now_ms(),
     })
 }
 
@@ -131,8 +131,8 @@ impl Log {
         offices: StaffRoles,
         account: Option<AccountId>,
     ) -> Result<[u8; 16], ServerError> {
-        let code = Invitation::generate_code(&mut OsRng);
-        let expires = crate::log::system_clock() + INVITATION_MS;
+        let code = Invitation::generate_code(&mut self.random());
+        let expires = self.now_ms() + INVITATION_MS;
         sqlx::query("INSERT INTO invitation VALUES (?, ?, ?, ?, NULL)")
             .bind(&Invitation::hash_code(&code).0[..])
             .bind(i64::from(offices.bits()))
@@ -160,9 +160,10 @@ impl Log {
             return Err(ServerError::Refused("password.short"));
         }
         let password = password.to_owned();
+        let mut random = self.random();
         let hash = tokio::task::spawn_blocking(move || {
             Argon2::default()
-                .hash_password(password.as_bytes(), &SaltString::generate(&mut OsRng))
+                .hash_password(password.as_bytes(), &SaltString::generate(&mut random))
                 .map(|hash| hash.to_string())
         })
         .await

@@ -4,8 +4,8 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rand_core::OsRng;
 use stunity_identity::{
     Certificate, KexSecret, Node, NodeChain, Operator, SchoolAnchor, SigningKey, StaffAdmission,
     StaffRoles, root_commitment,
@@ -13,6 +13,7 @@ use stunity_identity::{
 use stunity_proto::{AccountId, SchoolId};
 
 use crate::error::ServerError;
+use crate::platform::{Platform, Randomness};
 
 /// Thirteen months: an operator certificate outlives a school year.
 const OPERATOR_MS: u64 = 395 * 24 * 3_600_000;
@@ -64,10 +65,10 @@ impl SchoolKeys {
     ///
     /// # Errors
     /// Files that cannot be read or written, or are damaged.
-    pub fn open(folder: &Path, now_ms: u64) -> Result<Self, ServerError> {
+    pub fn open(folder: &Path, platform: &Arc<dyn Platform>) -> Result<Self, ServerError> {
         fs::create_dir_all(folder)?;
         if !folder.join("anchor").exists() {
-            Self::create(folder, now_ms)?;
+            Self::create(folder, platform.now_ms(), &mut Randomness(platform.clone()))?;
         }
         let anchor = load(&folder.join("anchor"), SchoolAnchor::decode)?;
         let chain = load(&folder.join("node.chain"), NodeChain::decode)?;
@@ -81,7 +82,7 @@ impl SchoolKeys {
     }
 
     /// The anchor is written last: a folder with it is complete.
-    fn create(folder: &Path, now_ms: u64) -> Result<(), ServerError> {
+    fn create(folder: &Path, now_ms: u64, random: &mut Randomness) -> Result<(), ServerError> {
         for leftover in [
             "root.key",
             "next-root.key",
@@ -92,11 +93,11 @@ impl SchoolKeys {
         ] {
             let _ = fs::remove_file(folder.join(leftover));
         }
-        let root = SigningKey::generate(&mut OsRng);
-        let next = SigningKey::generate(&mut OsRng);
-        let operator = SigningKey::generate(&mut OsRng);
-        let node = SigningKey::generate(&mut OsRng);
-        let parcel = KexSecret::generate(&mut OsRng);
+        let root = SigningKey::generate(random);
+        let next = SigningKey::generate(random);
+        let operator = SigningKey::generate(random);
+        let node = SigningKey::generate(random);
+        let parcel = KexSecret::generate(random);
         let anchor =
             SchoolAnchor::genesis(root.verifying_key(), root_commitment(&next.verifying_key()));
         let period = (
@@ -198,11 +199,27 @@ impl SchoolKeys {
 mod tests {
     use super::*;
 
+    struct At(u64);
+
+    impl Platform for At {
+        fn now_ms(&self) -> u64 {
+            self.0
+        }
+
+        fn fill_random(&self, bytes: &mut [u8]) {
+            crate::platform::System.fill_random(bytes);
+        }
+    }
+
+    fn at(now_ms: u64) -> Arc<dyn Platform> {
+        Arc::new(At(now_ms))
+    }
+
     #[test]
     fn a_school_opens_again_as_it_was_made_and_its_root_can_leave() {
         let folder = tempfile::tempdir().unwrap();
-        let first = SchoolKeys::open(folder.path(), 1_000_000_000).unwrap();
-        let again = SchoolKeys::open(folder.path(), 2_000_000_000).unwrap();
+        let first = SchoolKeys::open(folder.path(), &at(1_000_000_000)).unwrap();
+        let again = SchoolKeys::open(folder.path(), &at(2_000_000_000)).unwrap();
         assert_eq!(first.anchor, again.anchor);
         assert!(
             again
@@ -214,7 +231,7 @@ mod tests {
         assert!(again.has_root());
         again.move_root(&away).unwrap();
         assert!(!again.has_root() && away.join("root.key").exists());
-        let anyone = SigningKey::generate(&mut OsRng).verifying_key();
+        let anyone = SigningKey::generate(&mut Randomness(at(0))).verifying_key();
         assert!(
             again
                 .admit(AccountId([1; 16]), anyone, StaffRoles::TEACHER, 1)

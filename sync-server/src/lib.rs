@@ -4,13 +4,15 @@
 //! - [`log`]: the log in its database, its one writer, what sessions read;
 //! - [`socket`]: the WebSocket driver of `stunity_sync::relay::Session`;
 //! - [`accounts`]: joining and first sign-in over HTTP;
-//! - [`pages`]: health, metrics, the school's anchor, the status page.
+//! - [`pages`]: health, metrics, the school's anchor, the status page;
+//! - [`platform`]: the clock and the randomness, to be given by tests.
 
 pub mod accounts;
 pub mod error;
 pub mod keys;
 pub mod log;
 pub mod pages;
+pub mod platform;
 pub mod run;
 pub mod socket;
 

@@ -2,6 +2,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use stunity_identity::StaffRoles;
@@ -9,6 +10,7 @@ use stunity_proto::AccountId;
 use stunity_server::accounts::to_hex;
 use stunity_server::error::ServerError;
 use stunity_server::keys::SchoolKeys;
+use stunity_server::platform::{Platform, System};
 use stunity_server::{Log, serve};
 
 #[derive(Parser)]
@@ -146,8 +148,8 @@ async fn run(cli: Cli) -> Result<(), ServerError> {
             log.set_login(&login, &password, account).await
         }
         Command::School { command } => {
-            let now = stunity_server::log::system_clock();
-            let keys = SchoolKeys::open(&cli.data.join("keys"), now)?;
+            let platform: Arc<dyn Platform> = Arc::new(System);
+            let keys = SchoolKeys::open(&cli.data.join("keys"), &platform)?;
             match command {
                 SchoolCommand::Show => {
                     println!("school {}", keys.school());

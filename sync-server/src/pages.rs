@@ -6,9 +6,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use sqlx::Row;
 use stunity_proto::DeviceId;
+use stunity_sync::RelayStore;
 
 use crate::error::ServerError;
-use crate::log::{Log, system_clock};
+use crate::log::Log;
 use crate::run::App;
 
 /// The routes of this file.
@@ -52,7 +53,7 @@ impl Log {
     /// Notes that a device has connected; for people, decides nothing.
     pub async fn saw_device(&self, device: DeviceId) {
         let noted = sqlx::query("UPDATE device SET seen_ms = ? WHERE id = ?")
-            .bind(system_clock() as i64)
+            .bind(self.now_ms() as i64)
             .bind(&device.0[..])
             .execute(self.pool())
             .await;
@@ -96,7 +97,7 @@ async fn status(State(app): State<App>) -> Result<Response, ServerError> {
     let lanes: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM target_end WHERE lane != x''")
         .fetch_one(app.log.pool())
         .await?;
-    let now = system_clock() as i64;
+    let now = app.log.now_ms() as i64;
     let mut devices = String::new();
     for row in rows {
         let id = DeviceId::try_from(row.get::<&[u8], _>(0))?;

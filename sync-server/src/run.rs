@@ -4,6 +4,7 @@ use std::future::Future;
 use axum::Router;
 use axum::routing::get;
 use axum::serve::ListenerExt;
+use stunity_sync::RelayStore;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -72,7 +73,7 @@ pub async fn doctor(folder: &std::path::Path) -> Result<(), ServerError> {
     if keys.has_root() {
         println!("the school root lies beside the relay: move it out with `school move-root`");
     }
-    let now = crate::log::system_clock();
+    let now = log.now_ms();
     match keys.anchor.verify_node(&keys.chain, now) {
         Ok(_) => println!("the node's certificate is valid"),
         Err(error) => println!("the node's certificate: {error}"),

@@ -46,7 +46,7 @@ async fn send(sink: &mut Sink, bytes: Vec<u8>) -> bool {
 async fn run(app: App, socket: WebSocket) {
     let (mut sink, mut stream) = socket.split();
     let mut nonce = [0; 32];
-    rand_core::OsRng.fill_bytes(&mut nonce);
+    app.log.random().fill_bytes(&mut nonce);
     let (mut session, hello) = Session::open(app.host.clone(), nonce);
     let (messages, mut inbox) = mpsc::channel(crate::log::BACKLOG);
     let mut subscriber: Option<Subscriber> = None;

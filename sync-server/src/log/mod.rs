@@ -27,6 +27,7 @@ pub use bus::{BACKLOG, Bus, Message, Subscriber};
 
 use crate::error::ServerError;
 use crate::keys::SchoolKeys;
+use crate::platform::{Platform, Randomness, System};
 
 /// Appends that wait for the writer: beyond that, uploads wait in their sockets.
 const QUEUE: usize = 1024;
@@ -70,21 +71,13 @@ struct Inner {
     requests: mpsc::Sender<Request>,
     bus: Bus,
     epoch: u64,
-    clock: fn() -> u64,
+    platform: Arc<dyn Platform>,
 }
 
 /// The log; cheap to clone.
 #[derive(Clone)]
 pub struct Log {
     inner: Arc<Inner>,
-}
-
-/// The relay's clock, milliseconds since 1970.
-#[must_use]
-pub fn system_clock() -> u64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |d| d.as_millis() as u64)
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
@@ -107,15 +100,19 @@ impl Log {
     /// # Errors
     /// Keys or a database that cannot be opened.
     pub async fn open(folder: &Path) -> Result<Self, ServerError> {
-        Self::open_with_clock(folder, system_clock).await
+        Self::open_with(folder, Arc::new(System)).await
     }
 
-    /// As [`Log::open`], with another clock: tests and the simulator.
+    /// As [`Log::open`], with another clock and other randomness: tests and the
+    /// simulator.
     ///
     /// # Errors
     /// As [`Log::open`].
-    pub async fn open_with_clock(folder: &Path, clock: fn() -> u64) -> Result<Self, ServerError> {
-        let keys = SchoolKeys::open(&folder.join("keys"), clock())?;
+    pub async fn open_with(
+        folder: &Path,
+        platform: Arc<dyn Platform>,
+    ) -> Result<Self, ServerError> {
+        let keys = SchoolKeys::open(&folder.join("keys"), &platform)?;
         let path = folder.join("relay.db");
         let mut writer = SqlitePoolOptions::new()
             .max_connections(1)
@@ -138,7 +135,7 @@ impl Log {
                 requests,
                 bus: Bus::default(),
                 epoch,
-                clock,
+                platform,
             }),
         };
         // The writer holds the log weakly: it ends when the last handle goes.
@@ -156,6 +153,11 @@ impl Log {
     #[must_use]
     pub fn bus(&self) -> &Bus {
         &self.inner.bus
+    }
+
+    /// The node's randomness.
+    pub(crate) fn random(&self) -> Randomness {
+        Randomness(self.inner.platform.clone())
     }
 
     /// The pool of readers.

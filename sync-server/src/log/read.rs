@@ -294,7 +294,7 @@ impl RelayStore for Log {
     }
 
     fn now_ms(&self) -> u64 {
-        (self.inner.clock)()
+        self.inner.platform.now_ms()
     }
 
     fn sign_receipt(&self, root: &Hash) -> Signature {

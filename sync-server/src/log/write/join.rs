@@ -117,7 +117,7 @@ impl Writer<'_> {
         };
         let head = self.chain(&key).await?;
         let mut salt = [0; 16];
-        rand_core::RngCore::fill_bytes(&mut rand_core::OsRng, &mut salt);
+        rand_core::RngCore::fill_bytes(&mut log.random(), &mut salt);
         let body = Body::new(salt, vec![event.encode()]);
         let header = Header {
             school: keys.school(),

@@ -100,7 +100,7 @@ async fn commit(
         db: &mut tx,
         authority,
         batch: Batch::default(),
-        now_ms: (log.inner.clock)(),
+        now_ms: log.inner.platform.now_ms(),
     };
     let mut next = Some(first);
     let mut count = 0;

@@ -1,0 +1,58 @@
+//! A session of this device with its relay, without the connection: the driver, a
+//! browser's socket and the simulator carry the bytes.
+use stunity_sync::client::{Effect, Now, Options, Session};
+
+use crate::{Client, ClientError};
+
+/// The host that a flight is bound to, from the relay's URL.
+fn host_of(relay: &str) -> &str {
+    let rest = relay
+        .strip_prefix("https://")
+        .or_else(|| relay.strip_prefix("http://"))
+        .unwrap_or(relay);
+    rest.split('/').next().unwrap_or(rest)
+}
+
+impl Client {
+    /// A session on a fresh connection. `live` stays for what comes; `explicit` is
+    /// for the second try after `decode.missing-context`.
+    #[must_use]
+    pub fn begin_session(&self, live: bool, explicit: bool) -> Session {
+        Session::new(Options {
+            host: host_of(&self.relay).to_owned(),
+            live,
+            upload_only: false,
+            explicit,
+        })
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            wall_ms: self.wall_ms(),
+        }
+    }
+
+    /// Takes one message from the relay.
+    ///
+    /// # Errors
+    /// The session is over; what was stored stays good.
+    pub fn on_frame(
+        &mut self,
+        session: &mut Session,
+        bytes: &[u8],
+    ) -> Result<Vec<Effect>, ClientError> {
+        let now = self.now();
+        let effects = session.on_frame(&mut self.store, now, bytes)?;
+        self.note_relay_time()?;
+        Ok(effects)
+    }
+
+    /// Sends what waits, if the session is live.
+    ///
+    /// # Errors
+    /// As [`Client::on_frame`].
+    pub fn on_local_change(&mut self, session: &mut Session) -> Result<Vec<Effect>, ClientError> {
+        let now = self.now();
+        Ok(session.on_local_change(&mut self.store, now)?)
+    }
+}
