@@ -23,6 +23,7 @@ mod keys;
 pub mod labels;
 mod parcel;
 mod parcel_content;
+mod parcel_reader;
 mod receipt;
 mod recovery;
 pub mod sabotage;
@@ -53,6 +54,7 @@ pub use parcel_content::{
     ContentKey, ContentOpener, ContentSealer, PARCEL_CHUNK, PARCEL_TAG, SEALED_CHUNK, padded_len,
     sealed_len,
 };
+pub use parcel_reader::ParcelReader;
 pub use receipt::{Equivocation, Position, Receipt, sign_root, sign_tombstone};
 pub use recovery::RecoveryCode;
 pub use scan::Scanned;

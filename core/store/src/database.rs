@@ -8,6 +8,7 @@ use crate::files::Location;
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/001_log.sql"),
     include_str!("../migrations/002_content.sql"),
+    include_str!("../migrations/003_parcels.sql"),
 ];
 
 /// Statements kept prepared: applying an entry uses some forty.

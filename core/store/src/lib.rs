@@ -37,6 +37,7 @@ mod maintenance;
 mod meta;
 mod order;
 mod outbox;
+mod parcels;
 mod process;
 mod queries;
 mod replica;
@@ -55,6 +56,7 @@ pub use error::StoreError;
 pub use files::Location;
 pub use maintenance::{Evicted, Finding};
 pub use outbox::{ItemId, PendingOp};
+pub use parcels::{CarriedParcel, Exported, ParcelImport, ParcelTo, Span};
 pub use queries::{
     AssignmentRow, CommentRow, CourseRow, GradeRow, GradesRow, HistoricalRow, LessonRow, MemberRow,
     PostRow, ReleaseRow, SubmissionRow,

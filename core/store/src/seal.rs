@@ -105,15 +105,27 @@ impl Store {
                 // Asked for explicitly: what leans on the receiver is made again.
                 transfer::drop_upload(conn, upload.pack)?;
             }
-            let waiting = transfer::unpacked(conn, PACK_BATCH)?;
-            if waiting.is_empty() {
+            if self.pack_waiting(conn, explicit)?.is_none() {
                 return Ok(None);
             }
-            let (rows, bytes) = self.fill_pack(conn, waiting, explicit)?;
-            let pack = frame::pack_id(&bytes);
-            transfer::save_upload(conn, pack, &bytes, &rows, explicit)?;
             Ok(transfer::take_upload(conn, in_flight)?.map(|(upload, _)| upload))
         })
+    }
+
+    /// Makes and keeps one pack of what no pack carries yet; none if nothing does.
+    pub(crate) fn pack_waiting(
+        &self,
+        conn: &Connection,
+        explicit: bool,
+    ) -> Result<Option<PackId>, StoreError> {
+        let waiting = transfer::unpacked(conn, PACK_BATCH)?;
+        if waiting.is_empty() {
+            return Ok(None);
+        }
+        let (rows, bytes) = self.fill_pack(conn, waiting, explicit)?;
+        let pack = frame::pack_id(&bytes);
+        transfer::save_upload(conn, pack, &bytes, &rows, explicit)?;
+        Ok(Some(pack))
     }
 
     /// As many entries as a pack should hold, at least one.

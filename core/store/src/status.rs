@@ -18,6 +18,8 @@ pub enum ItemState {
         /// Of its pack, 0–99.
         percent: u8,
     },
+    /// In a parcel that was made for a relay; whether it got there is not known.
+    Carried,
     /// The relay has it.
     Received {
         /// The relay's time, milliseconds since 1970.
@@ -151,6 +153,8 @@ fn state_of(conn: &Connection, raw: &Raw) -> Result<ItemState, StoreError> {
     Ok(match raw.sent.map(Sent::from_code) {
         None | Some(Sent::Rewritten) => ItemState::Queued,
         Some(Sent::Unacknowledged) => match (raw.begun, raw.acknowledged, raw.length) {
+            // A relay's word is never the whole of a pack: that is its results.
+            (Some(true), Some(done), Some(length)) if done == length => ItemState::Carried,
             (Some(true), Some(done), Some(length)) if length > 0 => ItemState::Sending {
                 percent: u8::try_from(done * 100 / length).unwrap_or(99).min(99),
             },

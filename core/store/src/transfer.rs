@@ -4,6 +4,7 @@ use stunity_proto::{Entry, EntryId, Lane, PackId, SpaceId, limits};
 use stunity_sync::replica::{Partial, Upload};
 
 use crate::StoreError;
+use crate::database::uint;
 use crate::entries::{self, EntryRow, Sent};
 
 /// The unfinished downloads, the newest first: the relay most likely still has
@@ -213,6 +214,27 @@ pub(crate) fn drop_upload(conn: &Connection, pack: PackId) -> Result<(), StoreEr
     conn.prepare_cached("DELETE FROM uploads WHERE pack = ?1")?
         .execute([&pack.0])?;
     Ok(())
+}
+
+/// Forgets uploads that lean on what the relay holds: they are packed anew.
+pub(crate) fn drop_leaning_uploads(conn: &Connection) -> Result<(), StoreError> {
+    conn.execute("DELETE FROM uploads WHERE explicit = 0", [])?;
+    Ok(())
+}
+
+/// Every upload, given to a carrier whole: its bytes and how many entries are in
+/// it. The next session only asks for its results.
+pub(crate) fn hand_over_uploads(conn: &Connection) -> Result<Vec<(Vec<u8>, u64)>, StoreError> {
+    conn.execute(
+        "UPDATE uploads SET acknowledged = length(bytes), begun = 1",
+        [],
+    )?;
+    let mut statement = conn.prepare_cached(
+        "SELECT bytes, (SELECT count(*) FROM upload_entries e WHERE e.upload = uploads.upload)
+         FROM uploads ORDER BY upload",
+    )?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, uint(row.get(1)?))))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Forgets uploads of which an entry is not unacknowledged any more; their
