@@ -68,11 +68,11 @@ pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
-fn unreachable(error: impl std::fmt::Display) -> ClientError {
+pub(crate) fn unreachable(error: impl std::fmt::Display) -> ClientError {
     ClientError::Unreachable(error.to_string())
 }
 
-fn agent() -> ureq::Agent {
+pub(crate) fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .http_status_as_error(false)
         .timeout_global(Some(std::time::Duration::from_secs(120)))
@@ -118,8 +118,15 @@ fn post<T: serde::de::DeserializeOwned>(
     if answer.status().is_success() {
         return answer.body_mut().read_json().map_err(unreachable);
     }
-    let problem: Problem = answer.body_mut().read_json().map_err(unreachable)?;
-    Err(ClientError::Refused(problem.code))
+    Err(problem(&mut answer))
+}
+
+/// What a relay says when it does not do what it was asked.
+pub(crate) fn problem(answer: &mut ureq::http::Response<ureq::Body>) -> ClientError {
+    match answer.body_mut().read_json::<Problem>() {
+        Ok(problem) => ClientError::Refused(problem.code),
+        Err(error) => unreachable(error),
+    }
 }
 
 impl Client {

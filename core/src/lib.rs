@@ -14,6 +14,7 @@ mod error;
 mod gradebook;
 mod import;
 mod join;
+mod parcels;
 mod platform;
 mod session;
 
@@ -25,4 +26,5 @@ pub use driver::{Link, Report};
 pub use error::ClientError;
 pub use import::{ImportReport, Imported, SkippedRow};
 pub use join::{Joining, School};
+pub use parcels::{HandedOver, Taken};
 pub use platform::{Boot, Platform, System};

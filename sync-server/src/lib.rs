@@ -5,6 +5,7 @@
 //! - [`socket`]: the WebSocket driver of `stunity_sync::relay::Session`;
 //! - [`accounts`]: joining and first sign-in over HTTP;
 //! - [`pages`]: health, metrics, the school's anchor, the status page;
+//! - [`parcels`]: files that anybody brings;
 //! - [`platform`]: the clock and the randomness, to be given by tests.
 
 pub mod accounts;
@@ -12,6 +13,7 @@ pub mod error;
 pub mod keys;
 pub mod log;
 pub mod pages;
+pub mod parcels;
 pub mod platform;
 pub mod run;
 pub mod socket;

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::error::ServerError;
-use crate::{Log, accounts, pages, socket};
+use crate::{Log, accounts, pages, parcels, socket};
 
 /// What every handler shares.
 #[derive(Clone)]
@@ -27,6 +27,7 @@ pub fn router(app: App) -> Router {
     Router::new()
         .route("/sync", get(socket::sync))
         .merge(accounts::router())
+        .merge(parcels::router())
         .merge(pages::router())
         .with_state(app)
 }

@@ -2,7 +2,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use stunity_proto::{AccountId, DeviceId, DocId, ObjectId, SchoolId, SpaceId};
+use stunity_proto::{AccountId, DeviceId, DocId, GroupId, Hash, Lane, ObjectId, SchoolId, SpaceId};
 
 /// A headless device of one account.
 #[derive(Parser)]
@@ -81,6 +81,9 @@ pub enum Command {
     /// Drafts: work before it is handed in, lessons before they are published.
     #[command(subcommand)]
     Draft(Draft),
+    /// Files that carry work without a network.
+    #[command(subcommand)]
+    Parcel(Parcel),
     /// Hands work in.
     Submit {
         #[arg(long)]
@@ -155,6 +158,64 @@ pub enum Device {
         #[arg(long, default_value_t = 1)]
         reason: u8,
     },
+}
+
+#[derive(Subcommand)]
+pub enum Parcel {
+    /// Writes a sealed file: what waits to be sent, or what is held of a course.
+    Export {
+        /// The file to write; `.stunity` by custom.
+        file: PathBuf,
+        /// The course; if left out, what waits to be sent.
+        #[arg(long)]
+        course: Option<SpaceId>,
+        /// Only this lane of the course: all, staff, one:ACCOUNT, group:GROUP.
+        #[arg(long, requires = "course", value_parser = lane)]
+        lane: Option<Lane>,
+        /// Only what the relay numbered after this.
+        #[arg(long, requires = "course", default_value_t = 0)]
+        after: u64,
+        /// Only what the relay numbered up to this.
+        #[arg(long, requires = "course")]
+        until: Option<u64>,
+        /// For this device instead of the school's relays. May be repeated.
+        #[arg(long)]
+        device: Vec<DeviceId>,
+        /// For every device of this account instead. May be repeated.
+        #[arg(long)]
+        account: Vec<AccountId>,
+    },
+    /// Takes a file: opens what is for this device, carries what is for a relay.
+    Import { file: PathBuf },
+    /// Lists the files that this device carries for others.
+    Carried,
+    /// Hands the carried files over to the relay.
+    Deliver {
+        /// Where to write the relay's sealed answers to the authors.
+        #[arg(long)]
+        answers: Option<PathBuf>,
+    },
+    /// Carries a file no longer.
+    Drop {
+        /// Its name, as listed.
+        name: Hash,
+    },
+}
+
+/// A lane as people write it.
+fn lane(text: &str) -> Result<Lane, String> {
+    let id = |id: &str| {
+        id.parse()
+            .map(|AccountId(id)| id)
+            .map_err(|e| format!("{e}"))
+    };
+    match text.split_once(':') {
+        None if text == "all" => Ok(Lane::All),
+        None if text == "staff" => Ok(Lane::Staff),
+        Some(("one", account)) => Ok(Lane::One(AccountId(id(account)?))),
+        Some(("group", group)) => Ok(Lane::Group(GroupId(id(group)?))),
+        _ => Err("a lane is all, staff, one:ACCOUNT or group:GROUP".to_owned()),
+    }
 }
 
 #[derive(Subcommand)]

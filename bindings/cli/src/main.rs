@@ -4,6 +4,7 @@
 //! (what was queued stays queued); 4 refused; 5 something needs attention.
 mod args;
 mod draft;
+mod parcel;
 mod run;
 mod show;
 

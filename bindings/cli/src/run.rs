@@ -90,6 +90,7 @@ fn with_client(client: &mut Client, command: Command, json: bool) -> Result<Exit
         Command::Lesson(command) => lesson(client, command, json)?,
         Command::Assignment(command) => assignment(client, command, json)?,
         Command::Draft(command) => crate::draft::run(client, command, json)?,
+        Command::Parcel(command) => crate::parcel::run(client, command, json)?,
         Command::Submit {
             course,
             assignment,
@@ -252,6 +253,7 @@ fn state_text(state: &ItemState) -> (String, &'static str) {
     match state {
         ItemState::Queued => ("queued".into(), "queued"),
         ItemState::Sending { percent } => (format!("sending {percent} %"), "sending"),
+        ItemState::Carried => ("in a parcel".into(), "carried"),
         ItemState::Received { received_ms } => {
             (format!("received by Stunity ({received_ms})"), "received")
         }

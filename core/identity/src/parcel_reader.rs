@@ -61,6 +61,12 @@ impl<'a> ParcelReader<'a> {
         Ok(())
     }
 
+    /// Whether the head was there and opens: the file is for this recipient.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.opener.is_some()
+    }
+
     /// The next part; none until more bytes are pushed.
     ///
     /// # Errors

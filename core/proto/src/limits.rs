@@ -35,6 +35,9 @@ pub const CHUNK: usize = 64 * 1024;
 pub const MAX_CHUNKS: usize = 16 * 1024;
 /// Bytes sent and not yet acknowledged by the relay.
 pub const MAX_UNACKNOWLEDGED: usize = 256 * 1024;
+/// Packs and chunks of one sender under way at once: eight full packs are
+/// [`MAX_UNACKNOWLEDGED`].
+pub const MAX_OPEN_UPLOADS: usize = 8;
 /// Partial packs named in flight one.
 pub const MAX_PARTIALS: usize = 4;
 /// A frame: a slice with its head, or a live batch of one pack.

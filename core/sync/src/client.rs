@@ -364,25 +364,9 @@ impl Session {
                 + u64::from(self.options.explicit) * flags::EXPLICIT,
             signature: Signature::ZERO,
         };
+        let stream = self.take_stream();
         if let Some(upload) = upload {
-            let total = upload.bytes.len() as u32;
-            let offset = slice_start(upload.acknowledged.min(total.saturating_sub(1)));
-            let part = part_at(&upload, offset);
-            let sent = offset + part.bytes.len() as u32;
-            flight.outbox = Some(part);
-            // After a cut nobody knows how much arrived: ask before sending more.
-            let waiting = upload.begun && sent < total;
-            let stream = self.take_stream();
-            self.outgoing.insert(
-                stream,
-                Outgoing {
-                    upload,
-                    sent,
-                    waiting,
-                },
-            );
-        } else {
-            self.take_stream();
+            flight.outbox = Some(self.open(stream, upload));
         }
         replica.sign_flight(&mut flight, &self.options.host, &self.nonce)?;
         effects.push(send(&Frame::Flight(flight)));
@@ -399,6 +383,32 @@ impl Session {
         let stream = self.next_stream;
         self.next_stream += 2;
         stream
+    }
+
+    /// Begins to send a pack; gives its first part.
+    fn open(&mut self, stream: u32, upload: Upload) -> Part {
+        let total = upload.bytes.len() as u32;
+        let part = if upload.acknowledged == total {
+            // A carrier has it: the relay is only asked whether it came.
+            Part {
+                bytes: Vec::new(),
+                ..part_at(&upload, 0)
+            }
+        } else {
+            part_at(&upload, slice_start(upload.acknowledged))
+        };
+        let sent = part.offset + part.bytes.len() as u32;
+        // After a cut nobody knows how much arrived: ask before sending more.
+        let waiting = upload.begun && sent < total;
+        self.outgoing.insert(
+            stream,
+            Outgoing {
+                upload,
+                sent,
+                waiting,
+            },
+        );
+        part
     }
 
     /// Sends the rest of every pack that has begun and need not wait.
@@ -432,29 +442,19 @@ impl Session {
         loop {
             let in_flight: Vec<PackId> = self.outgoing.values().map(|o| o.upload.pack).collect();
             let bytes: usize = self.outgoing.values().map(|o| o.upload.bytes.len()).sum();
-            if bytes >= limits::MAX_UNACKNOWLEDGED {
+            if bytes >= limits::MAX_UNACKNOWLEDGED || in_flight.len() >= limits::MAX_OPEN_UPLOADS {
                 return Ok(());
             }
             let Some(upload) = replica.next_upload(&in_flight, self.explicit, now.wall_ms)? else {
                 return Ok(());
             };
-            let part = part_at(&upload, slice_start(upload.acknowledged));
-            let sent = part.offset + part.bytes.len() as u32;
             let stream = self.take_stream();
+            let part = self.open(stream, upload);
             effects.push(send(&Frame::Offer {
                 stream,
                 content: Content::Entries,
                 part,
             }));
-            let waiting = upload.begun && (sent as usize) < upload.bytes.len();
-            self.outgoing.insert(
-                stream,
-                Outgoing {
-                    upload,
-                    sent,
-                    waiting,
-                },
-            );
             self.continue_uploads(effects);
         }
     }

@@ -30,8 +30,6 @@ use crate::{
 const MIN_VERSION: u16 = 1;
 /// How much of a target is read at a time, uncompressed bytes.
 const READ_BYTES: usize = 128 * 1024;
-/// Uploads that a session may have open.
-const MAX_OPEN_UPLOADS: usize = 8;
 
 /// What the session asks of its driver.
 #[derive(Clone, Debug)]
@@ -357,7 +355,7 @@ impl Session {
         if stream % 2 == 1 || self.uploads.iter().any(|u| u.stream == stream) {
             return Err(SyncError::Protocol("stream of an offer"));
         }
-        if self.uploads.len() >= MAX_OPEN_UPLOADS {
+        if self.uploads.len() >= limits::MAX_OPEN_UPLOADS {
             return Err(SyncError::Protocol("too many open uploads"));
         }
         let mut upload = Upload {

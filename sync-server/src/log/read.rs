@@ -247,6 +247,23 @@ impl Log {
         }))
     }
 
+    /// Keeps a whole pack that came otherwise, in the place of what the device sent
+    /// of it.
+    pub(crate) async fn keep_upload(
+        &self,
+        device: DeviceId,
+        pack: PackId,
+        bytes: Vec<u8>,
+    ) -> Result<(), ServerError> {
+        sqlx::query("DELETE FROM upload WHERE device = ? AND pack = ?")
+            .bind(&device.0[..])
+            .bind(&pack.0[..])
+            .execute(self.pool())
+            .await?;
+        let total = bytes.len() as u32;
+        self.exec_upload_slice(device, pack, total, 0, bytes).await
+    }
+
     async fn exec_upload_slice(
         &self,
         device: DeviceId,

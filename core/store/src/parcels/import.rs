@@ -141,10 +141,16 @@ impl Store {
         if (header.space, header.lane) != (position.space, position.lane) {
             return left_out(report);
         }
-        let new = self.write(Durability::Sealed, |conn| {
-            let new = conn
-                .prepare_cached("INSERT OR IGNORE INTO receipts (entry, receipt) VALUES (?1, ?2)")?
-                .execute(params![found.row, bytes])?;
+        // Of several the lowest place counts.
+        let held = order::load_receipt(&self.conn, &id)?.and_then(|held| held.position());
+        if held.is_some_and(|held| Some(held) <= receipt.position()) {
+            return Ok(());
+        }
+        self.write(Durability::Sealed, |conn| {
+            conn.prepare_cached(
+                "INSERT OR REPLACE INTO receipts (entry, receipt) VALUES (?1, ?2)",
+            )?
+            .execute(params![found.row, bytes])?;
             order::save_position(conn, found.row, &id, &position, None, None)?;
             if found.sent == Some(Sent::Unacknowledged) {
                 entries::save_sent(conn, found.row, Sent::Accepted, None, None)?;
@@ -153,9 +159,9 @@ impl Store {
             if matches!(found.state, State::Applied | State::Held) {
                 entries::save_state(conn, found.row, State::Received, None)?;
             }
-            Ok(new)
+            Ok(())
         })?;
-        report.receipts += new as u32;
+        report.receipts += 1;
         Ok(())
     }
 
