@@ -9,6 +9,7 @@ mod switches {
     std::thread_local! {
         static SKIP_SIGNATURES: Cell<bool> = const { Cell::new(false) };
         static IGNORE_REVOCATIONS: Cell<bool> = const { Cell::new(false) };
+        static SKIP_SEALING: Cell<bool> = const { Cell::new(false) };
     }
 
     /// What is broken until this is dropped, on this thread.
@@ -28,12 +29,19 @@ mod switches {
             IGNORE_REVOCATIONS.set(true);
             Self(())
         }
+
+        /// Parcels carry their content in the clear.
+        pub fn skip_sealing() -> Self {
+            SKIP_SEALING.set(true);
+            Self(())
+        }
     }
 
     impl Drop for Sabotage {
         fn drop(&mut self) {
             SKIP_SIGNATURES.set(false);
             IGNORE_REVOCATIONS.set(false);
+            SKIP_SEALING.set(false);
         }
     }
 
@@ -43,6 +51,10 @@ mod switches {
 
     pub(crate) fn ignores_revocations() -> bool {
         IGNORE_REVOCATIONS.get()
+    }
+
+    pub(crate) fn skips_sealing() -> bool {
+        SKIP_SEALING.get()
     }
 }
 
@@ -55,8 +67,12 @@ mod switches {
     pub(crate) const fn ignores_revocations() -> bool {
         false
     }
+
+    pub(crate) const fn skips_sealing() -> bool {
+        false
+    }
 }
 
 #[cfg(any(test, feature = "test-sabotage"))]
 pub use switches::Sabotage;
-pub(crate) use switches::{ignores_revocations, skips_signatures};
+pub(crate) use switches::{ignores_revocations, skips_sealing, skips_signatures};

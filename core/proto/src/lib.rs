@@ -17,6 +17,7 @@ pub mod limits;
 pub mod pack;
 pub mod parcel;
 pub mod receipt;
+pub mod sabotage;
 
 pub use body::{Body, Op, Salts};
 pub use entry::{Entry, Header, Heads, Kind, Seal, Signer};

