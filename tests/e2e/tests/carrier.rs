@@ -32,7 +32,7 @@ fn spellings(text: &str) -> Vec<(&'static str, Vec<u8>)> {
         let shifted = [&vec![0; before], bytes].concat();
         // The first group and the last two hold bits of what stands around.
         let code = STANDARD.encode(&shifted);
-        let inner = code[4..code.len() - 8].as_bytes().to_vec();
+        let inner = code.as_bytes()[4..code.len() - 8].to_vec();
         let url_safe = inner
             .iter()
             .map(|byte| match byte {
