@@ -61,16 +61,9 @@ pub fn run(command: &mut Command) -> Result<(), String> {
 
 /// Builds the commands; their folder.
 pub fn build_commands() -> Result<PathBuf, String> {
-    run(&mut cargo(&[
-        "build",
-        "--package",
-        "stunity-server",
-        "--package",
-        "stunity-cli",
-        "--package",
-        "stunity-e2e",
-        "--bins",
-    ]))?;
+    // The whole workspace: cargo chooses the same features as the tests do, and
+    // builds each dependency once.
+    run(&mut cargo(&["build", "--workspace", "--bins"]))?;
     Ok(target().join("debug"))
 }
 
@@ -90,6 +83,23 @@ pub fn has(program: &str) -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
+}
+
+/// A cargo subcommand's program, installed into the cache where it is missing.
+pub fn cargo_tool(name: &str) -> Result<PathBuf, String> {
+    if has(name) {
+        return Ok(PathBuf::from(name));
+    }
+    let folder = cache()
+        .unwrap_or_else(|| root().join("target"))
+        .join("tools");
+    let program = folder.join("bin").join(name);
+    if !program.exists() {
+        let mut install = cargo(&["install", name, "--locked", "--root"]);
+        run(install.arg(&folder))
+            .map_err(|error| format!("needs {name}: cargo install {name} --locked ({error})"))?;
+    }
+    Ok(program)
 }
 
 /// Installs a Debian package where that is possible.
