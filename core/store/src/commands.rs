@@ -94,7 +94,18 @@ impl Store {
         rows: &[Vec<u8>],
         base: impl FnOnce() -> Vec<u8>,
     ) -> Result<(), StoreError> {
-        self.write(Durability::Draft, |conn| {
+        // A keystroke: one row that follows a known one, in a transaction of its own.
+        if let (Some((typing, step)), [row]) = (self.typing.get(), rows)
+            && typing == doc
+        {
+            self.typing.set(None);
+            self.write_one(Durability::Draft, |conn| {
+                documents::append_journal(conn, doc, step + 1, row)
+            })?;
+            self.typing.set(Some((doc, step + 1)));
+            return Ok(());
+        }
+        let last = self.write(Durability::Draft, |conn| {
             let mut step = match documents::last_step(conn, doc)? {
                 Some(step) => step,
                 None => {
@@ -106,8 +117,10 @@ impl Store {
                 step += 1;
                 documents::append_journal(conn, doc, step, row)?;
             }
-            Ok(())
-        })
+            Ok(step)
+        })?;
+        self.typing.set(Some((doc, last)));
+        Ok(())
     }
 
     /// The steps since the last change of a document, in order.
@@ -152,6 +165,7 @@ impl Store {
             bytes: change,
             object: None,
         };
+        self.typing.set(None);
         self.write(Durability::Draft, |conn| {
             let item = self.enqueue_one(conn, &op, now_ms)?;
             documents::clear_journal(conn, place.doc)?;
@@ -167,6 +181,7 @@ impl Store {
     /// # Errors
     /// A database error.
     pub fn clear_journal(&mut self, doc: DocId) -> Result<(), StoreError> {
+        self.typing.set(None);
         self.write(Durability::Draft, |conn| {
             documents::clear_journal(conn, doc)
         })

@@ -1,4 +1,6 @@
 //! The connection: settings, migrations, transactions and how durable they are.
+use std::cell::Cell;
+
 use rusqlite::{Connection, OpenFlags};
 
 use crate::StoreError;
@@ -26,6 +28,31 @@ pub(crate) enum Durability {
     Sealed,
 }
 
+/// How durable the commits of a connection are at the moment.
+pub(crate) struct Level(Cell<Durability>);
+
+impl Level {
+    /// As [`open`] leaves a connection.
+    pub fn new() -> Self {
+        Self(Cell::new(Durability::Sealed))
+    }
+
+    /// Makes the next commits as durable as this; outside a transaction only.
+    ///
+    /// SQLite acts on this pragma when it *compiles* it: run again from a cache of
+    /// prepared statements it does nothing.
+    pub fn set(&self, conn: &Connection, durability: Durability) -> Result<(), StoreError> {
+        if self.0.get() != durability {
+            conn.execute_batch(match durability {
+                Durability::Draft => "PRAGMA synchronous = NORMAL",
+                Durability::Sealed => "PRAGMA synchronous = FULL",
+            })?;
+            self.0.set(durability);
+        }
+        Ok(())
+    }
+}
+
 pub(crate) fn open(location: &Location, create: bool) -> Result<Connection, StoreError> {
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if create {
@@ -39,6 +66,7 @@ pub(crate) fn open(location: &Location, create: bool) -> Result<Connection, Stor
     conn.execute_batch(
         // secure_delete: what is erased is overwritten, also in free pages.
         "PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
          PRAGMA foreign_keys = ON;
          PRAGMA secure_delete = ON;
          PRAGMA temp_store = MEMORY;
@@ -56,7 +84,7 @@ fn migrate(conn: &mut Connection, migrations: &[&str]) -> Result<(), StoreError>
         return Err(StoreError::Newer);
     }
     for (index, sql) in migrations.iter().enumerate().skip(version) {
-        transaction(conn, Durability::Sealed, |conn| {
+        transaction(conn, |conn| {
             conn.execute_batch(sql)?;
             conn.pragma_update(None, "user_version", index as i64 + 1)?;
             Ok(())
@@ -66,24 +94,10 @@ fn migrate(conn: &mut Connection, migrations: &[&str]) -> Result<(), StoreError>
 }
 
 /// Runs `work` in one transaction; an error rolls everything back.
-///
-/// `synchronous` cannot change inside a transaction, so it is set before each.
 pub(crate) fn transaction<T>(
     conn: &Connection,
-    durability: Durability,
     work: impl FnOnce(&Connection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    let level = match durability {
-        Durability::Draft => "PRAGMA synchronous = NORMAL",
-        Durability::Sealed => "PRAGMA synchronous = FULL",
-    };
-    conn.prepare_cached(level)?
-        .execute([])
-        .or_else(|e| match e {
-            // Some versions answer the pragma with a row.
-            rusqlite::Error::ExecuteReturnedResults => Ok(0),
-            e => Err(e),
-        })?;
     conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let result = work(conn).and_then(|value| {
         conn.prepare_cached("COMMIT")?.execute([])?;
@@ -123,6 +137,26 @@ mod tests {
             migrate(&mut conn, MIGRATIONS),
             Err(StoreError::Newer)
         ));
+    }
+
+    #[test]
+    fn every_commit_is_as_durable_as_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let conn = open(&Location::File(folder.path().join("a.db")), true).unwrap();
+        let now = || -> i64 {
+            conn.query_row("PRAGMA synchronous", [], |row| row.get(0))
+                .unwrap()
+        };
+        let level = Level::new();
+        assert_eq!(now(), 2);
+        for _ in 0..3 {
+            level.set(&conn, Durability::Draft).unwrap();
+            transaction(&conn, |_| Ok(())).unwrap();
+            assert_eq!(now(), 1);
+            level.set(&conn, Durability::Sealed).unwrap();
+            transaction(&conn, |_| Ok(())).unwrap();
+            assert_eq!(now(), 2);
+        }
     }
 
     #[test]

@@ -26,6 +26,7 @@ impl Store {
     pub(crate) fn rotate(&mut self) -> Result<(), StoreError> {
         // What waits in the outbox names the old actor too.
         self.seal()?;
+        self.incarnation.set(None);
         self.write(Durability::Sealed, |conn| {
             let rows = conn
                 .prepare(

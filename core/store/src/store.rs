@@ -1,5 +1,5 @@
 //! Opening an account's store, and what belongs to all of it.
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use rand_core::{CryptoRng, RngCore};
 use rusqlite::Connection;
@@ -7,10 +7,12 @@ use stunity_identity::{
     AccountLog, Certificate, ChainPosition, Device, KexSecret, NodeChain, SchoolAnchor, SigningKey,
     VerifyingKey,
 };
-use stunity_proto::{AccountId, ActorId, DeviceId, EntryId, Lane, SchoolId, SpaceId, limits};
+use stunity_proto::{
+    AccountId, ActorId, DeviceId, DocId, EntryId, Lane, SchoolId, SpaceId, limits,
+};
 use stunity_sync::replica::Owner;
 
-use crate::database::{self, Durability};
+use crate::database::{self, Durability, Level};
 use crate::domain::Facts;
 use crate::files::{self, Location, OwnerLock};
 use crate::trust::Logs;
@@ -48,6 +50,12 @@ pub struct Store {
     pub(crate) rng: RefCell<Box<dyn Random>>,
     pub(crate) logs: RefCell<Logs>,
     pub(crate) facts: RefCell<Facts>,
+    /// This installation's incarnation, once read: asked for at every keystroke.
+    pub(crate) incarnation: Cell<Option<u32>>,
+    /// The document that is being typed, and the last row of its journal.
+    pub(crate) typing: Cell<Option<(DocId, i64)>>,
+    lacks_space: Cell<bool>,
+    level: Level,
     /// After a crash while decoding: one document at a time.
     pub(crate) alone: bool,
     /// Dropped last: the lock goes when the connection is closed.
@@ -73,7 +81,7 @@ impl Store {
             return Err(StoreError::Setup("there is a database already"));
         }
         let conn = database::open(&location, true)?;
-        database::transaction(&conn, Durability::Sealed, |conn| {
+        database::transaction(&conn, |conn| {
             fold::create_projections(conn)?;
             trust::save_root(
                 conn,
@@ -138,6 +146,10 @@ impl Store {
             rng: RefCell::new(rng),
             logs: RefCell::default(),
             facts: RefCell::default(),
+            incarnation: Cell::default(),
+            typing: Cell::default(),
+            lacks_space: Cell::default(),
+            level: Level::new(),
             alone: false,
             _lock: lock,
         };
@@ -291,13 +303,25 @@ impl Store {
         })
     }
 
+    /// Whether the last write found no room: shells say "not enough space" then, and
+    /// never "synced". Reading goes on; the next write that fits ends it.
+    #[must_use]
+    pub fn lacks_space(&self) -> bool {
+        self.lacks_space.get()
+    }
+
     /// This installation's incarnation: rises when it finds that it was
     /// restored from an older copy of itself.
     ///
     /// # Errors
     /// A database error.
     pub fn incarnation(&self) -> Result<u32, StoreError> {
-        load_incarnation(&self.conn)
+        if let Some(incarnation) = self.incarnation.get() {
+            return Ok(incarnation);
+        }
+        let incarnation = load_incarnation(&self.conn)?;
+        self.incarnation.set(Some(incarnation));
+        Ok(incarnation)
     }
 
     /// The Automerge actor for a document handle.
@@ -313,11 +337,32 @@ impl Store {
         durability: Durability,
         work: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let result = database::transaction(&self.conn, durability, work);
+        self.level.set(&self.conn, durability)?;
+        let result = self.note_space(database::transaction(&self.conn, work));
         if result.is_err() {
             // What was rolled back must not live on in memory.
             self.logs.borrow_mut().clear();
             self.facts.borrow_mut().clear();
+            self.typing.set(None);
+        }
+        result
+    }
+
+    /// Runs one statement that is a transaction by itself.
+    pub(crate) fn write_one<T>(
+        &self,
+        durability: Durability,
+        statement: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.level.set(&self.conn, durability)?;
+        self.note_space(statement(&self.conn))
+    }
+
+    fn note_space<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        match &result {
+            Ok(_) => self.lacks_space.set(false),
+            Err(StoreError::NoSpace) => self.lacks_space.set(true),
+            Err(_) => {}
         }
         result
     }

@@ -122,11 +122,13 @@ fn until_it_fits<T>(
         store.set_quota(Some(cap)).unwrap();
         match step(store) {
             Ok(value) => {
+                assert!(!store.lacks_space());
                 store.set_quota(None).unwrap();
                 return (value, refused);
             }
             Err(code) => {
                 assert_eq!(code, "store.no-space");
+                assert!(store.lacks_space());
                 assert_eq!(store.unsent().unwrap(), before.1);
                 assert_eq!(store.comments(object(9)).unwrap(), before.2);
                 assert!(store.class_list(space, Roles(15)).is_ok());
@@ -178,6 +180,42 @@ fn a_full_disk_at_any_write_is_said_and_survived() {
         store
             .save_slice(PackId([4; 32]), 9000, 0, &[1; 9000])
             .map_err(|_| "store.no-space")
+    });
+    refusals += refused;
+    let doc = DocId([1; 16]);
+    for n in 0..40usize {
+        let (_, refused) = until_it_fits(&mut phone, space, |store| {
+            let row = vec![n as u8; 500];
+            let done = store.append_journal(doc, &[row], || b"base".to_vec());
+            assert_eq!(
+                store.load_journal(doc).unwrap().len(),
+                if done.is_ok() {
+                    n + 2
+                } else {
+                    (n > 0) as usize * (n + 1)
+                }
+            );
+            done.map_err(|e| e.code())
+        });
+        refusals += refused;
+    }
+    let burst = change(&class.pupil, space, doc, &"typed ".repeat(2000));
+    let place = DocumentPlace {
+        doc,
+        doc_type: 1,
+        space,
+        lane,
+    };
+    let (_, refused) = until_it_fits(&mut phone, space, |store| {
+        let done = store.commit_burst(&place, burst.bytes.clone(), None, NOW);
+        assert_eq!(store.load_journal(doc).unwrap().is_empty(), done.is_ok());
+        done.map_err(|e| e.code())
+    });
+    refusals += refused;
+    let (_, refused) = until_it_fits(&mut phone, space, |store| {
+        store
+            .save_document_cache(doc, &[1; 20_000], &[2; 20_000])
+            .map_err(|e| e.code())
     });
     refusals += refused;
     assert!(refusals > 8, "the cap was never reached");
