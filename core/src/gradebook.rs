@@ -5,20 +5,7 @@ use std::path::Path;
 use stunity_proto::SpaceId;
 
 use crate::import::{ASSESSMENTS, COURSES, INFO, REGISTRATION, WORK};
-use crate::{Client, ClientError};
-
-fn cell(text: &str) -> String {
-    if text.contains([',', '"']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
-}
-
-fn line(cells: &[String]) -> String {
-    let cells: Vec<String> = cells.iter().map(|c| cell(c)).collect();
-    cells.join(",") + "\n"
-}
+use crate::{Client, ClientError, csv};
 
 fn opt(value: Option<impl ToString>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
@@ -44,7 +31,7 @@ impl Client {
                 return Err(ClientError::Invalid("course.not-imported"));
             };
             let key = [row[0].clone(), row[1].clone()];
-            course_lines.push_str(&line(row));
+            course_lines.push_str(&csv::join(row));
             let mut listed = self.store.assignments(*space)?;
             listed.sort_by_key(|assignment| assignment.place);
             let mut foreign = BTreeMap::new();
@@ -58,7 +45,7 @@ impl Client {
                     opt(assignment.due_day),
                     assignment.weight.clone().unwrap_or_default(),
                 ]);
-                assessments.push_str(&line(&cells));
+                assessments.push_str(&csv::join(&cells));
             }
             let students = self.store.historical(*space)?;
             let by_account: BTreeMap<_, _> = students
@@ -74,7 +61,7 @@ impl Client {
                 let last = result.get(&row[0]).cloned().unwrap_or_default();
                 cells.extend(row);
                 cells.push(last);
-                info.push_str(&line(&cells));
+                info.push_str(&csv::join(&cells));
             }
             for student in &students {
                 let mut cells = key.to_vec();
@@ -83,13 +70,13 @@ impl Client {
                     opt(student.enrolled_day),
                     opt(student.left_day),
                 ]);
-                registration.push_str(&line(&cells));
+                registration.push_str(&csv::join(&cells));
             }
             for piece in self.store.submissions(*space, None)? {
                 let (Some(day), Some(id)) = (piece.day, by_account.get(&piece.student)) else {
                     continue;
                 };
-                work.push_str(&line(&[
+                work.push_str(&csv::join(&[
                     foreign.get(&piece.assignment).cloned().unwrap_or_default(),
                     id.clone(),
                     day.to_string(),

@@ -11,15 +11,16 @@ use stunity_model::events::{
 use stunity_proto::{AccountId, Kind, Lane, ObjectId, SpaceId};
 use stunity_store::PendingOp;
 
+use crate::csv::Table;
 use crate::platform::{Platform, random_id};
 use crate::{Client, ClientError};
 
 /// Names the source in account ids and in `person` rows.
 const SOURCE: &str = "gradebook";
-/// Rows of extras in one operation: below an entry's limit.
-const EXTRAS: usize = 256;
-/// People in one operation.
-const PEOPLE: usize = 1024;
+/// Rows in one operation, and about how many bytes of theirs: an entry's limit is
+/// above.
+const ROWS: usize = 1024;
+const BYTES: usize = 32 * 1024;
 
 /// A row that was not imported.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,77 +55,6 @@ pub struct ImportReport {
     pub courses: Vec<Imported>,
     /// Rows left out.
     pub skipped: Vec<SkippedRow>,
-}
-
-/// A row by column name, with its line.
-struct Line {
-    line: usize,
-    cells: Vec<String>,
-}
-
-/// Splits one line of CSV: cells may be quoted, a doubled quote stands for one.
-fn split(line: &str) -> Option<Vec<String>> {
-    let mut cells = Vec::new();
-    let mut chars = line.chars().peekable();
-    loop {
-        let mut cell = String::new();
-        if chars.next_if_eq(&'"').is_some() {
-            loop {
-                match chars.next()? {
-                    '"' if chars.next_if_eq(&'"').is_some() => cell.push('"'),
-                    '"' => break,
-                    c => cell.push(c),
-                }
-            }
-        } else {
-            while let Some(c) = chars.next_if(|c| *c != ',') {
-                cell.push(c);
-            }
-        }
-        cells.push(cell);
-        match chars.next() {
-            None => return Some(cells),
-            Some(',') => {}
-            Some(_) => return None,
-        }
-    }
-}
-
-struct Table {
-    file: &'static str,
-    rows: Vec<Line>,
-}
-
-impl Table {
-    fn read(
-        folder: &Path,
-        file: &'static str,
-        columns: &[&str],
-        skipped: &mut Vec<SkippedRow>,
-    ) -> Result<Self, ClientError> {
-        let text = std::fs::read_to_string(folder.join(file))?;
-        let mut lines = text.lines().enumerate();
-        let header = lines.next().and_then(|(_, line)| split(line.trim_end()));
-        if header.as_deref().is_none_or(|header| header != columns) {
-            return Err(ClientError::Invalid("import.columns"));
-        }
-        let mut rows = Vec::new();
-        for (index, line) in lines {
-            let line_number = index + 1;
-            match split(line.trim_end_matches('\r')) {
-                Some(cells) if cells.len() == columns.len() => rows.push(Line {
-                    line: line_number,
-                    cells,
-                }),
-                _ => skipped.push(SkippedRow {
-                    file: file.to_owned(),
-                    line: line_number,
-                    reason: format!("not {} columns", columns.len()),
-                }),
-            }
-        }
-        Ok(Self { file, rows })
-    }
 }
 
 type Key = (String, String);
@@ -209,23 +139,25 @@ fn read(
     let skipped = &mut report.skipped;
     let mut found: BTreeMap<Key, Presentation> = BTreeMap::new();
     let key = |cells: &[String]| (cells[0].clone(), cells[1].clone());
-    for row in &Table::read(folder, "courses.csv", &COURSES, skipped)?.rows {
-        found.entry(key(&row.cells)).or_default().course = Some(row.cells.clone());
-    }
+    let courses = Table::read(folder, "courses.csv", &COURSES, skipped)?;
+    let assessments = Table::read(folder, "assessments.csv", &ASSESSMENTS, skipped)?;
+    let info = Table::read(folder, "studentInfo.csv", &INFO, skipped)?;
+    let registration = Table::read(folder, "studentRegistration.csv", &REGISTRATION, skipped)?;
+    let work = Table::read(folder, "studentAssessment.csv", &WORK, skipped)?;
     let mut say = |file: &str, line, reason: String| {
-        report.skipped.push(SkippedRow {
+        skipped.push(SkippedRow {
             file: file.to_owned(),
             line,
             reason,
         });
     };
-    let mut early = Vec::new();
-    let assessments = Table::read(folder, "assessments.csv", &ASSESSMENTS, &mut early)?;
-    let info = Table::read(folder, "studentInfo.csv", &INFO, &mut early)?;
-    let registration = Table::read(folder, "studentRegistration.csv", &REGISTRATION, &mut early)?;
-    let work = Table::read(folder, "studentAssessment.csv", &WORK, &mut early)?;
-    for row in early {
-        say(&row.file, row.line, row.reason);
+    for row in &courses.rows {
+        let course = found.entry(key(&row.cells)).or_default();
+        if course.course.is_some() {
+            say(courses.file, row.line, "course named twice".into());
+            continue;
+        }
+        course.course = Some(row.cells.clone());
     }
     let mut course_of: BTreeMap<String, Key> = BTreeMap::new();
     for row in &assessments.rows {
@@ -240,6 +172,15 @@ fn read(
                 continue;
             }
         };
+        let id = &row.cells[2];
+        if id.is_empty() || course_of.contains_key(id) {
+            say(
+                assessments.file,
+                row.line,
+                "assessment named twice or not at all".into(),
+            );
+            continue;
+        }
         let index = course.assignments.len() as u64;
         course.by_foreign.insert(row.cells[2].clone(), index);
         course_of.insert(row.cells[2].clone(), key(&row.cells));
@@ -349,6 +290,23 @@ fn op(space: SpaceId, lane: Lane, event: impl Into<Event>) -> PendingOp {
     }
 }
 
+/// Parts rows into operations, by their number and by their bytes.
+fn portions<T>(rows: &[T], bytes: impl Fn(&T) -> usize) -> Vec<&[T]> {
+    let mut portions = Vec::new();
+    let (mut start, mut sum) = (0, 0);
+    for (at, row) in rows.iter().enumerate() {
+        sum += bytes(row);
+        if at > start && (at - start == ROWS || sum > BYTES) {
+            portions.push(&rows[start..at]);
+            (start, sum) = (at, bytes(row));
+        }
+    }
+    if start < rows.len() {
+        portions.push(&rows[start..]);
+    }
+    portions
+}
+
 impl Client {
     /// Imports every course presentation of a folder as a course of its own,
     /// with historical records. Students become accounts without keys, which
@@ -413,14 +371,15 @@ impl Client {
         if let Some(row) = found.course {
             ops.push(op(space, Lane::Staff, extras("courses", &COURSES, &[row])));
         }
-        for rows in found.info.chunks(EXTRAS) {
+        let of_row = |row: &Vec<String>| row.iter().map(|cell| cell.len() + 2).sum();
+        for rows in portions(&found.info, of_row) {
             ops.push(op(
                 space,
                 Lane::Staff,
                 extras("studentInfo", &INFO[2..11], rows),
             ));
         }
-        for ids in found.order.chunks(PEOPLE) {
+        for ids in portions(&found.order, |id| id.len() + 19) {
             let people = ids.iter().map(|id| (account(id), id.clone())).collect();
             let event = People {
                 source: SOURCE.to_owned(),
@@ -459,15 +418,19 @@ impl Client {
 
 #[cfg(test)]
 mod tests {
-    use super::split;
+    use super::*;
 
     #[test]
-    fn cells_may_be_quoted() {
-        assert_eq!(
-            split("a,\"b,\"\"c\"\"\",,d").unwrap(),
-            ["a", "b,\"c\"", "", "d"]
+    fn portions_keep_every_row_in_its_order() {
+        let rows: Vec<usize> = (0..3000).map(|row| row % 300).collect();
+        let parted = portions(&rows, |row| *row);
+        assert!(parted.iter().all(|part| part.len() <= ROWS));
+        assert!(
+            parted
+                .iter()
+                .all(|part| part.iter().sum::<usize>() <= BYTES)
         );
-        assert_eq!(split("a,\"b"), None);
-        assert_eq!(split("\"a\"b"), None);
+        assert_eq!(parted.concat(), rows);
+        assert!(portions(&[0; 0], |row| *row).is_empty());
     }
 }

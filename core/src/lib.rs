@@ -7,6 +7,7 @@
 mod client;
 mod clock;
 mod commands;
+mod csv;
 mod devices;
 mod documents;
 pub mod driver;
