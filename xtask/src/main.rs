@@ -16,7 +16,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   ci              the same as test
   demo class-fortnight [--students N] [--seed N]
                   a class works offline and comes together over a 3G link
-  bench [wire|relay|client]
+  bench [wire|relay|client|classes]
                   prints budgets beside figures, from a release build
   sim [OPTIONS]   the simulator; `sim --help` tells its options
   check-layers    whether dependencies point down

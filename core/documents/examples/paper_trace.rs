@@ -11,10 +11,7 @@ use automerge::{Automerge, Change, ObjId, ROOT, ReadDoc};
 use stunity_documents::{
     Action, ActorParts, DocType, Document, Draft, Path, TEXT_ENCODING, genesis_bytes,
 };
-
-#[path = "../tests/common/mod.rs"]
-mod common;
-use common::{Splice, Trace};
+use stunity_test_support::traces::{self, Splice};
 
 const BODY: Path<'static> = Path::field("body");
 const ACTOR: ActorParts = ActorParts {
@@ -30,14 +27,6 @@ fn cpu(start: Instant) -> u64 {
         .ok()
         .and_then(|stat| stat.split(' ').next()?.parse().ok())
         .unwrap_or_else(|| start.elapsed().as_nanos() as u64)
-}
-
-fn edits(trace: &Trace) -> Vec<&Splice> {
-    trace
-        .transactions
-        .iter()
-        .flat_map(|transaction| &transaction.splices)
-        .collect()
 }
 
 /// Bare Automerge, which reads each change back or does not.
@@ -89,14 +78,14 @@ fn draft_burst(draft: &mut Draft, edits: &[&Splice]) -> (usize, usize) {
 }
 
 fn main() {
-    let Some(trace) = common::load("automerge-paper.json.gz") else {
+    let Some(trace) = traces::load("automerge-paper.json.gz") else {
         return;
     };
     let burst = std::env::args()
         .nth(1)
         .and_then(|argument| argument.parse().ok())
         .unwrap_or(1000);
-    let edits = edits(&trace);
+    let edits = trace.splices();
     let start = Instant::now();
     let [mut silent, mut bare, mut drafted] = [0; 3];
     for _ in 0..ROUNDS {

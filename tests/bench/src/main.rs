@@ -1,7 +1,7 @@
-//! `stunity-bench [wire|relay|client]…`: prints budgets beside figures.
+//! `stunity-bench [wire|relay|client|classes]…`: prints budgets beside figures.
 use std::process::ExitCode;
 
-use stunity_bench::{Row, client, print, relay, wire};
+use stunity_bench::{Row, classes, client, print, relay, wire};
 
 type Measure = fn() -> Result<Vec<Row>, String>;
 
@@ -9,15 +9,28 @@ const SUBJECTS: &[(&str, Measure)] = &[
     ("wire", wire::measure),
     ("relay", relay::measure),
     ("client", client::measure),
+    ("classes", classes::measure),
 ];
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(("child", rest)) = wanted
+        .split_first()
+        .map(|(word, rest)| (word.as_str(), rest))
+    {
+        return match client::child(rest) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     if let Some(unknown) = wanted
         .iter()
         .find(|name| SUBJECTS.iter().all(|(subject, _)| subject != name))
     {
-        eprintln!("no such subject: {unknown}; there are wire, relay, client");
+        eprintln!("no such subject: {unknown}; there are wire, relay, client, classes");
         return ExitCode::from(2);
     }
     let mut good = true;

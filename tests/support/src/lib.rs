@@ -1,1 +1,3 @@
 //! Fixtures and helpers shared by the tests.
+
+pub mod traces;
