@@ -4,6 +4,7 @@
 //! network but [`Client::join`] and [`driver::sync`]. Commands queue operations
 //! in one transaction; the driver seals and sends them when a link is there.
 
+mod accounts;
 mod client;
 mod clock;
 mod commands;
@@ -19,6 +20,7 @@ mod parcels;
 mod platform;
 mod session;
 
+pub use accounts::Accounts;
 pub use client::Client;
 pub use commands::{NewAssignment, NewCourse, NewGrade, Work};
 pub use devices::DeviceRow;

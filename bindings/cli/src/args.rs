@@ -11,6 +11,10 @@ pub struct Cli {
     /// The account's folder.
     #[arg(long, env = "STUNITY_HOME", default_value = ".stunity", global = true)]
     pub home: PathBuf,
+    /// One of the accounts of a shared device, by its name here; else the account in
+    /// the folder itself, or the one switched to.
+    #[arg(long = "as", value_name = "NAME", global = true)]
+    pub name: Option<String>,
     /// Machine-readable output: one JSON value.
     #[arg(long, global = true)]
     pub json: bool,
@@ -50,6 +54,9 @@ pub enum Command {
         #[arg(long)]
         school: Option<SchoolId>,
     },
+    /// Accounts of a shared device.
+    #[command(subcommand)]
+    Account(Account),
     /// Devices of this account.
     #[command(subcommand)]
     Device(Device),
@@ -69,6 +76,8 @@ pub enum Command {
     },
     /// How far every own item came.
     Status,
+    /// What each course and conversation takes on this device.
+    Storage,
     /// Courses.
     #[command(subcommand)]
     Course(Course),
@@ -134,6 +143,14 @@ pub enum Command {
     Resync,
     /// Checks the database.
     Doctor,
+}
+
+#[derive(Subcommand)]
+pub enum Account {
+    /// Lists the accounts that have joined.
+    List,
+    /// Makes an account the current one.
+    Switch { name: String },
 }
 
 #[derive(Subcommand)]

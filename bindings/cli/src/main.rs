@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done; 1 failed; 2 wrong usage; 3 the relay cannot be reached
 //! (what was queued stays queued); 4 refused; 5 something needs attention.
+mod accounts;
 mod args;
 mod draft;
 mod parcel;

@@ -4,13 +4,15 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 use stunity_client::{
-    Client, ClientError, Joining, Link, NewAssignment, NewCourse, NewGrade, Report, Work, driver,
+    Accounts, Client, ClientError, Joining, Link, NewAssignment, NewCourse, NewGrade, Report, Work,
+    driver,
 };
 use stunity_model::Roles;
 use stunity_model::grades::Standing;
 use stunity_proto::{AccountId, ObjectId, SpaceId};
 use stunity_store::ItemState;
 
+use crate::accounts;
 use crate::args::{Assignment, Cli, Command, Conflicts, Course, Device, Gradebook, Lesson};
 use crate::show::{points, print};
 
@@ -23,7 +25,10 @@ const UNREACHABLE: u8 = 3;
 /// Runs a command.
 pub fn run(cli: Cli) -> Result<ExitCode, ClientError> {
     let json = cli.json;
+    let accounts = Accounts::at(&cli.home);
+    let home = accounts::folder(&cli, &accounts)?;
     match cli.command {
+        Command::Account(command) => accounts::run(&accounts, command, json)?,
         Command::Join {
             relay,
             code,
@@ -34,7 +39,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, ClientError> {
                 Some(account) => Joining::Claim(code, account),
                 None => Joining::Invitation(code),
             };
-            let client = Client::join(&cli.home, &relay, &joining, school)?;
+            let client = Client::join(&home, &relay, &joining, school)?;
             whoami(&client, json);
         }
         Command::SignIn {
@@ -44,18 +49,18 @@ pub fn run(cli: Cli) -> Result<ExitCode, ClientError> {
             school,
         } => {
             let joining = Joining::Password(login, password);
-            let client = Client::join(&cli.home, &relay, &joining, school)?;
+            let client = Client::join(&home, &relay, &joining, school)?;
             whoami(&client, json);
         }
         Command::Device(Device::Link { relay }) => {
-            let request = Client::ask_to_link(&cli.home, &relay)?;
+            let request = Client::ask_to_link(&home, &relay)?;
             created(json, "request", request);
         }
         Command::Device(Device::Finish { answer }) => {
-            let client = Client::finish_link(&cli.home, &answer)?;
+            let client = Client::finish_link(&home, &answer)?;
             whoami(&client, json);
         }
-        command => return with_client(&mut Client::open(&cli.home)?, command, json),
+        command => return with_client(&mut Client::open(&home)?, command, json),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -81,11 +86,12 @@ fn whoami(client: &Client, json: bool) {
 
 fn with_client(client: &mut Client, command: Command, json: bool) -> Result<ExitCode, ClientError> {
     match command {
-        Command::Join { .. } | Command::SignIn { .. } => {}
+        Command::Account(_) | Command::Join { .. } | Command::SignIn { .. } => {}
         Command::Device(command) => device(client, command, json)?,
         Command::Whoami => whoami(client, json),
         Command::Sync { live, via, tries } => return sync(client, live, via, tries, json),
         Command::Status => return status(client, json),
+        Command::Storage => accounts::storage(client, json)?,
         Command::Course(command) => course(client, command, json)?,
         Command::Lesson(command) => lesson(client, command, json)?,
         Command::Assignment(command) => assignment(client, command, json)?,

@@ -91,8 +91,11 @@ async fn a_grade_book_comes_back_as_it_went_in() {
     }
 }
 
+/// A file, a line of it, and what is wrong there.
+type Said = (&'static str, usize, &'static str);
+
 /// Files with every kind of row that is none, and what is said of each.
-fn malformed() -> ([Vec<u8>; 5], Vec<(&'static str, usize, &'static str)>) {
+fn malformed() -> ([Vec<u8>; 5], Vec<Said>) {
     let long = "x".repeat(257);
     let courses = "code_module,code_presentation,module_presentation_length\n\
          M,P,200\nM,P,201\nQ\n";
