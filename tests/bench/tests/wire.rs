@@ -1,9 +1,10 @@
 //! Bytes and round trips, exact: sessions in lock step.
 #![allow(clippy::unwrap_used)] // A failed step fails the test.
 
-use stunity_bench::wire::NOTHING_NEW;
-use stunity_bench::wire::class::{CHANGED, Class, DOCUMENTS, student};
+use stunity_bench::wire::account::in_one_piece;
+use stunity_bench::wire::class::{CHANGED, Class, DOCUMENTS, saves, student};
 use stunity_bench::wire::exchange::exchange;
+use stunity_bench::wire::{NOTHING_NEW, first_sync_budget};
 use stunity_e2e::School;
 
 #[tokio::test]
@@ -12,6 +13,9 @@ async fn a_first_sync_and_a_reconnect_are_one_round_trip_each() {
     class.school.sync(&mut class.here).await;
     let first = exchange(&class.school, &mut class.there[0]).await.unwrap();
     assert_eq!(first.round_trips, 1);
+    let pieces = in_one_piece(&saves(&class.there[0], &class.documents).unwrap()).unwrap();
+    let budget = first_sync_budget(pieces);
+    assert!(first.bytes() <= budget, "{} > {budget}", first.bytes());
 
     let (ours, theirs) = class.edit_apart().unwrap();
     class.school.sync(&mut class.there[0]).await;

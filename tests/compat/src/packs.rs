@@ -165,6 +165,28 @@ fn items(places: bool) -> Vec<Item> {
         .collect()
 }
 
+/// Changes whose columns lie apart: two alike, one with another column, one that
+/// cannot be taken apart.
+fn apart() -> Vec<Item> {
+    let own = [&DEVICE.0[..12], &[0xff, 0xff, 0xff, 0]].concat();
+    let own: [u8; 16] = own.try_into().unwrap_or_default();
+    let columns: [&[u8]; 4] = [
+        &[2, 17, 2, 66, 3, 1, 2, 3, 4, 5],
+        &[2, 17, 1, 66, 4, 1, 3, 4, 5, 6],
+        &[1, 21, 6, b'l', b'e', b's', b's', b'o', b'n'],
+        &[2, 66, 1, 17, 1, 1, 2],
+    ];
+    let kind = Kind::Change {
+        doc_type: 1,
+        doc: DOC,
+    };
+    let changes = columns.map(|columns| (kind, change_with(&[CHANGE], own, &[], columns)));
+    vec![Item {
+        entry: Draft::first(Lane::Staff, changes.to_vec()).make(),
+        place: None,
+    }]
+}
+
 fn encode(items: &[Item], explicit: bool) -> Vec<u8> {
     let places = items.iter().all(|item| item.place.is_some());
     let mut writer = PackWriter::new(&Held, explicit, places, Effort::Full);
@@ -187,6 +209,8 @@ pub fn cases() -> Vec<Case> {
         case("explicit-with-places", items(true), true),
         case("in-context", items(false), false),
         case("in-context-with-places", items(true), false),
+        case("changes-apart", apart(), false),
+        case("changes-apart-explicit", apart(), true),
         case("empty", Vec::new(), false),
         // Too small to compress: its bytes depend on no compressor.
         case(

@@ -32,6 +32,16 @@ pub fn entry_id(byte: u8) -> EntryId {
 
 /// A change as Automerge writes it: dependencies, actors, columns.
 pub fn change(deps: &[[u8; 32]], actor: [u8; 16], others: &[[u8; 16]]) -> Vec<u8> {
+    change_with(deps, actor, others, b"columns and operations")
+}
+
+/// A change of these columns and operations.
+pub fn change_with(
+    deps: &[[u8; 32]],
+    actor: [u8; 16],
+    others: &[[u8; 16]],
+    columns: &[u8],
+) -> Vec<u8> {
     let mut body = vec![deps.len() as u8];
     deps.iter().for_each(|dep| body.extend_from_slice(dep));
     body.push(16);
@@ -42,7 +52,7 @@ pub fn change(deps: &[[u8; 32]], actor: [u8; 16], others: &[[u8; 16]]) -> Vec<u8
         body.push(16);
         body.extend_from_slice(other);
     }
-    body.extend_from_slice(b"columns and operations");
+    body.extend_from_slice(columns);
     let mut chunk = vec![0x85, 0x6f, 0x4a, 0x83, 0, 0, 0, 0, 1];
     assert!(body.len() < 256, "two bytes hold the length");
     chunk.extend_from_slice(&[body.len() as u8 | 0x80, (body.len() >> 7) as u8]);

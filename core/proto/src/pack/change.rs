@@ -13,6 +13,9 @@ const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 /// The chunk type of one uncompressed change.
 const CHANGE: u8 = 1;
 
+/// Columns of a change that is taken apart; Automerge writes at most 16.
+pub(super) const MAX_COLUMNS: usize = 32;
+
 /// An uncompressed change chunk in parts.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Parts {
@@ -112,6 +115,56 @@ pub(super) fn join(parts: &Parts) -> Result<(Vec<u8>, [u8; 32]), DecodeError> {
     Ok((chunk, hash))
 }
 
+/// All of a change after its actors, by column.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Columns<'a> {
+    /// Sequence, first operation, time and message.
+    pub head: &'a [u8],
+    /// The columns by their specification, rising.
+    pub columns: Vec<(u64, &'a [u8])>,
+}
+
+/// Takes apart what [`Parts::rest`] holds; none if it is not what [`join_columns`]
+/// restores.
+pub(super) fn split_columns(rest: &[u8]) -> Option<Columns<'_>> {
+    let (head, tail) = rest.split_at(middle_len(rest)?);
+    let mut r = Stream(tail);
+    let count = r.count(MAX_COLUMNS, "columns").ok()?;
+    let mut specs = Vec::with_capacity(count);
+    for _ in 0..count {
+        let (spec, len) = (r.varint().ok()?, r.varint().ok()?);
+        if specs.last().is_some_and(|(before, _)| *before >= spec) {
+            return None;
+        }
+        specs.push((spec, usize::try_from(len).ok()?));
+    }
+    let columns = specs
+        .into_iter()
+        .map(|(spec, len)| Some((spec, r.take(len).ok()?)))
+        .collect::<Option<_>>()?;
+    r.is_empty().then_some(Columns { head, columns })
+}
+
+/// The bytes of a change after its actors.
+pub(super) fn join_columns(parts: &Columns<'_>) -> Vec<u8> {
+    let mut rest = parts.head.to_vec();
+    put_varint(&mut rest, parts.columns.len() as u64);
+    for (spec, bytes) in &parts.columns {
+        put_varint(&mut rest, *spec);
+        put_varint(&mut rest, bytes.len() as u64);
+    }
+    for (_, bytes) in &parts.columns {
+        rest.extend_from_slice(bytes);
+    }
+    rest
+}
+
+/// Reads the head of a change, see [`Columns::head`].
+pub(super) fn head<'a>(stream: &mut Stream<'a>) -> Result<&'a [u8], DecodeError> {
+    let len = middle_len(stream.0).ok_or(DecodeError::Unexpected("head of a change"))?;
+    stream.take(len)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,5 +197,30 @@ mod tests {
                 assert_eq!(split(&flipped), None, "bit {bit} of byte {index}");
             }
         }
+    }
+
+    /// A head, two columns, their bytes.
+    const REST: [u8; 14] = [7, 0xac, 2, 0, 1, b'm', 2, 17, 2, 66, 3, 9, 8, 7];
+
+    #[test]
+    fn columns_taken_apart_are_restored() {
+        let rest = [&REST[..], &[6, 5]].concat();
+        let parts = split_columns(&rest).unwrap();
+        assert_eq!(parts.head, &REST[..6]);
+        assert_eq!(parts.columns, [(17, &[9, 8][..]), (66, &[7, 6, 5])]);
+        assert_eq!(join_columns(&parts), rest);
+    }
+
+    #[test]
+    fn columns_that_would_not_be_restored_are_not_taken_apart() {
+        let rest = [&REST[..], &[6, 5]].concat();
+        for len in 0..rest.len() {
+            assert_eq!(split_columns(&rest[..len]), None, "{len} bytes");
+        }
+        let trailing = [&rest[..], &[0]].concat();
+        assert_eq!(split_columns(&trailing), None);
+        let mut falling = rest.clone();
+        falling.swap(7, 9);
+        assert_eq!(split_columns(&falling), None);
     }
 }

@@ -1,13 +1,18 @@
 //! The streams of a pack and their integers.
 use crate::DecodeError;
 
-/// How many streams a pack has.
+/// How many streams every pack has.
 pub(super) const STREAMS: usize = 5;
 pub(super) const CONTROL: usize = 0;
 pub(super) const NUMBERS: usize = 1;
 pub(super) const KINDS: usize = 2;
 pub(super) const OPS: usize = 3;
 pub(super) const PLACES: usize = 4;
+/// Streams of a pack whose changes lie apart, by column.
+pub(super) const STREAMS_APART: usize = 8;
+pub(super) const SHAPES: usize = 5;
+pub(super) const LENGTHS: usize = 6;
+pub(super) const PIECES: usize = 7;
 
 /// Appends an LEB128 integer.
 pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {

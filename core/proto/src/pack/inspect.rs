@@ -1,5 +1,5 @@
 //! What a pack is made of, for accounts of bytes. Nothing is restored or verified.
-use super::columns::{OPS, PLACES, STREAMS, Stream};
+use super::columns::{OPS, STREAMS, Stream};
 use super::read::open;
 use crate::DecodeError;
 
@@ -12,21 +12,22 @@ pub struct Anatomy {
     pub raw: Vec<u8>,
     /// Bytes of the compressed columns.
     pub compressed: usize,
-    /// The streams before compression: control, numbers, kinds, operations, places.
-    pub streams: [Vec<u8>; STREAMS],
+    /// The streams before compression: control, numbers, kinds, operations, places; and
+    /// shapes, lengths and pieces of changes that lie apart.
+    pub streams: Vec<Vec<u8>>,
 }
 
 impl Anatomy {
     /// The bytes of operations.
     #[must_use]
-    pub fn operations(&self) -> &[u8] {
-        &self.streams[OPS]
-    }
-
-    /// Where the relay numbered the entries.
-    #[must_use]
-    pub fn places(&self) -> &[u8] {
-        &self.streams[PLACES]
+    pub fn operations(&self) -> Vec<u8> {
+        let apart = self.streams.iter().skip(STREAMS);
+        let streams: Vec<&[u8]> = [&self.streams[OPS]]
+            .into_iter()
+            .chain(apart)
+            .map(Vec::as_slice)
+            .collect();
+        streams.concat()
     }
 }
 
@@ -37,11 +38,11 @@ impl Anatomy {
 pub fn inspect(bytes: &[u8]) -> Result<Anatomy, DecodeError> {
     let opened = open(bytes)?;
     let mut columns = Stream(&opened.columns);
-    let (entries, streams) = super::read::streams(&mut columns)?;
+    let (entries, streams) = super::read::streams(&mut columns, opened.flags)?;
     Ok(Anatomy {
         entries,
         raw: opened.raw.to_vec(),
         compressed: opened.compressed,
-        streams: streams.map(|stream| stream.0.to_vec()),
+        streams: streams.iter().map(|stream| stream.0.to_vec()).collect(),
     })
 }

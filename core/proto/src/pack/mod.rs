@@ -6,6 +6,7 @@
 //! [`decode_pack`] restores every entry's signed bytes exactly; verifying the
 //! signatures is the identity crate's.
 
+mod apart;
 mod builder;
 mod change;
 mod columns;
@@ -220,7 +221,8 @@ mod flag {
     pub const PLACES: u8 = 1;
     pub const STORED: u8 = 2;
     pub const EXPLICIT: u8 = 4;
-    pub const ALL: u8 = 7;
+    pub const APART: u8 = 8;
+    pub const ALL: u8 = 15;
 }
 
 /// Bits of the control byte of an entry.

@@ -1,7 +1,8 @@
 //! Reading packs. Every length is checked before memory is asked for.
 use std::collections::BTreeMap;
 
-use super::columns::{CONTROL, NUMBERS, PLACES, STREAMS, Stream, unzigzag};
+use super::apart;
+use super::columns::{CONTROL, NUMBERS, PLACES, STREAMS, STREAMS_APART, Stream, unzigzag};
 use super::read_names::Table;
 use super::read_ops::Around;
 use super::write_names::{BASES, CONTINUED};
@@ -21,6 +22,7 @@ pub(super) struct Decoder<'a> {
     places: bool,
     pub(super) raw: Stream<'a>,
     pub(super) streams: [Stream<'a>; STREAMS],
+    pub(super) apart: apart::Reader<'a>,
     pub(super) ids: Table<16>,
     pub(super) hashes: Table<32>,
     /// Index of each chain's last entry.
@@ -75,7 +77,9 @@ pub fn decode_pack(bytes: &[u8], context: &dyn PackContext) -> Result<Vec<Item>,
         context.school()
     };
     let mut columns = Stream(&opened.columns);
-    let (count, streams) = streams(&mut columns)?;
+    let (count, all) = streams(&mut columns, opened.flags)?;
+    let mut streams = [Stream(&[]); STREAMS];
+    streams.copy_from_slice(&all[..STREAMS]);
     let mut decoder = Decoder {
         context,
         explicit,
@@ -83,6 +87,7 @@ pub fn decode_pack(bytes: &[u8], context: &dyn PackContext) -> Result<Vec<Item>,
         places: opened.flags & flag::PLACES != 0,
         raw,
         streams,
+        apart: apart::Reader::new(&all)?,
         ids: Table::new(),
         hashes: Table::new(),
         chains: BTreeMap::new(),
@@ -99,6 +104,7 @@ pub fn decode_pack(bytes: &[u8], context: &dyn PackContext) -> Result<Vec<Item>,
         .map(|_| decoder.item())
         .collect::<Result<Vec<_>, _>>()?;
     if !columns.is_empty()
+        || !decoder.apart.is_empty()
         || !decoder.raw.is_empty()
         || decoder.streams.iter().any(|stream| !stream.is_empty())
     {
@@ -150,13 +156,20 @@ pub(super) fn open(bytes: &[u8]) -> Result<Opened<'_>, DecodeError> {
 /// How many entries the columns hold, and their streams.
 pub(super) fn streams<'a>(
     columns: &mut Stream<'a>,
-) -> Result<(usize, [Stream<'a>; STREAMS]), DecodeError> {
+    flags: u8,
+) -> Result<(usize, Vec<Stream<'a>>), DecodeError> {
     let count = columns.count(limits::MAX_PACK_ENTRIES, "entries of a pack")?;
-    let mut streams = [Stream(&[]); STREAMS];
-    for stream in &mut streams {
-        let len = columns.count(limits::MAX_PACK_COLUMNS, "stream of a pack")?;
-        *stream = Stream(columns.take(len)?);
-    }
+    let streams = if flags & flag::APART == 0 {
+        STREAMS
+    } else {
+        STREAMS_APART
+    };
+    let streams = (0..streams)
+        .map(|_| {
+            let len = columns.count(limits::MAX_PACK_COLUMNS, "stream of a pack")?;
+            columns.take(len).map(Stream)
+        })
+        .collect::<Result<_, _>>()?;
     Ok((count, streams))
 }
 

@@ -80,6 +80,10 @@ impl Decoder<'_> {
         let bytes = self.streams[OPS].take(head >> 1)?;
         match kind {
             _ if head & 1 == 0 => Ok(bytes.to_vec()),
+            Kind::Change { doc, .. } if bytes.is_empty() => {
+                let rest = self.apart.next()?;
+                self.change(around, doc, &rest)
+            }
             Kind::Change { doc, .. } => self.change(around, doc, bytes),
             _ => self.other(around.space, bytes),
         }

@@ -1,6 +1,7 @@
 //! Writing packs.
 use std::collections::BTreeMap;
 
+use super::apart;
 use super::columns::{CONTROL, NUMBERS, PLACES, STREAMS, put_signed, put_varint, zigzag};
 use super::write_names::BASES;
 use super::{
@@ -39,6 +40,7 @@ pub struct PackWriter<'a> {
     effort: Effort,
     pub(super) raw: Vec<u8>,
     pub(super) streams: [Vec<u8>; STREAMS],
+    pub(super) apart: apart::Writer,
     pub(super) ids: BTreeMap<[u8; 16], u64>,
     pub(super) hashes: BTreeMap<[u8; 32], u64>,
     pub(super) chains: BTreeMap<ChainKey, (u64, AccountId, ChainEntry)>,
@@ -79,6 +81,7 @@ impl<'a> PackWriter<'a> {
                 Vec::new()
             },
             streams: Default::default(),
+            apart: apart::Writer::default(),
             ids: BTreeMap::new(),
             hashes: BTreeMap::new(),
             chains: BTreeMap::new(),
@@ -115,7 +118,7 @@ impl<'a> PackWriter<'a> {
     /// Length of the columns before compression, bytes.
     #[must_use]
     pub fn columns_len(&self) -> usize {
-        self.streams.iter().map(Vec::len).sum()
+        self.streams.iter().map(Vec::len).sum::<usize>() + self.apart.len()
     }
 
     fn known_certificate(&self, signer: Signer) -> Option<Hash> {
@@ -353,7 +356,8 @@ impl<'a> PackWriter<'a> {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut columns = Vec::with_capacity(self.columns_len() + 16);
         put_varint(&mut columns, self.count);
-        for stream in &self.streams {
+        let apart = (!self.apart.is_empty()).then(|| self.apart.streams());
+        for stream in self.streams.iter().chain(apart.iter().flatten()) {
             put_varint(&mut columns, stream.len() as u64);
             columns.extend_from_slice(stream);
         }
@@ -365,6 +369,9 @@ impl<'a> PackWriter<'a> {
         }
         if self.explicit {
             flags |= flag::EXPLICIT;
+        }
+        if apart.is_some() {
+            flags |= flag::APART;
         }
         let (number, columns_out) = match &compressed {
             Some(compressed) if compressed.len() < columns.len() => (DICTIONARY, compressed),

@@ -99,7 +99,12 @@ impl PackWriter<'_> {
             self.op(bytes, false);
             return;
         };
-        self.op(&parts.rest, true);
+        if let Some(columns) = change::split_columns(&parts.rest) {
+            self.op(&[], true);
+            self.apart.push(&columns);
+        } else {
+            self.op(&parts.rest, true);
+        }
         self.number(parts.deps.len() as u64);
         for dep in &parts.deps {
             self.hash(Some(doc), dep);

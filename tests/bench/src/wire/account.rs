@@ -68,7 +68,7 @@ impl Account {
             let all: usize = anatomy.streams.iter().map(Vec::len).sum();
             // Compressed together: each has its share of what came of it.
             let changes = if anatomy.compressed < all {
-                in_one_piece(operations)?.min(anatomy.compressed)
+                in_one_piece(&operations)?.min(anatomy.compressed)
             } else {
                 operations.len()
             };
