@@ -94,7 +94,9 @@ async fn commit(
     queue: &mut mpsc::Receiver<Request>,
     answers: &mut Vec<Answer>,
 ) -> Result<Batch, ServerError> {
-    let mut tx = db.begin().await?;
+    // Immediate: begun as a reader, it could not write once a session had kept its
+    // cursors in between.
+    let mut tx = db.begin_with("BEGIN IMMEDIATE").await?;
     let mut writer = Writer {
         log,
         db: &mut tx,
