@@ -1,11 +1,12 @@
 //! What people do. Each command is one transaction; it works offline and says
 //! what it queued.
 use stunity_model::Roles;
+use stunity_model::work::AssignmentKind;
 use stunity_model::events::{
     AssignmentPublish, ChooseGrade, Comment, Content, CourseGenesis, CoursePublish, Enrol, Event,
-    Extension, Grade, LessonPublish, MemberAdd, NameCard, Release, Return, Submit,
+    Extension, Grade, Leave, LessonComplete, LessonPublish, MemberAdd, NameCard, Release, Return, Submit,
 };
-use stunity_proto::{AccountId, EntryId, Kind, Lane, ObjectId, SpaceId};
+use stunity_proto::{AccountId, BlobId, EntryId, Kind, Lane, ObjectId, SpaceId};
 use stunity_store::{ItemId, PendingOp};
 
 use crate::{Client, ClientError};
@@ -38,8 +39,12 @@ pub struct NewAssignment {
     pub max_points: u64,
     /// When it is due, milliseconds since 1970.
     pub due_ms: Option<u64>,
+    /// For how long after that it is not late, milliseconds.
+    pub grace_ms: u64,
     /// Attempts; 0 for any number.
     pub attempts: u64,
+    /// What is to be handed in; a quiz is published by [`Client::publish_quiz`].
+    pub kind: AssignmentKind,
 }
 
 /// A piece of work to hand in.
@@ -51,8 +56,10 @@ pub struct Work {
     pub assignment: ObjectId,
     /// Which attempt, from 1.
     pub attempt: u64,
-    /// The work.
+    /// The work, or its web address.
     pub text: String,
+    /// Files of it, whose manifests are queued in the same lane.
+    pub blobs: Vec<BlobId>,
 }
 
 /// A grade to be written and released.
@@ -74,7 +81,7 @@ pub struct NewGrade {
     pub supersedes: Vec<ObjectId>,
 }
 
-fn op(space: SpaceId, lane: Lane, event: impl Into<Event>, object: Option<ObjectId>) -> PendingOp {
+pub(crate) fn op(space: SpaceId, lane: Lane, event: impl Into<Event>, object: Option<ObjectId>) -> PendingOp {
     let event = event.into();
     PendingOp {
         space,
@@ -104,7 +111,7 @@ impl Client {
         self.enqueue(&[op(space, lane, event, None)]).map(|_| ())
     }
 
-    fn me(&self) -> AccountId {
+    pub(crate) fn me(&self) -> AccountId {
         self.store.account()
     }
 
@@ -217,22 +224,25 @@ impl Client {
     /// Publishes an assignment.
     ///
     /// # Errors
-    /// The store's.
+    /// `assignment.is-quiz`, or the store's.
     pub fn publish_assignment(
         &mut self,
         course: SpaceId,
         new: NewAssignment,
     ) -> Result<ObjectId, ClientError> {
+        if new.kind == AssignmentKind::Quiz {
+            return Err(ClientError::Invalid("assignment.is-quiz"));
+        }
         let assignment = self.random_object();
         let event = AssignmentPublish {
             assignment,
-            kind: 1,
+            kind: new.kind.code(),
             title: new.title,
             title_km: new.title_km,
             text: new.text,
             max_points: new.max_points,
             due_ms: new.due_ms,
-            grace_ms: 0,
+            grace_ms: new.grace_ms,
             attempts: new.attempts,
             timed_minutes: None,
             questions: Vec::new(),
@@ -259,17 +269,22 @@ impl Client {
     /// Hands work in.
     ///
     /// # Errors
-    /// `attempt.zero`, or the store's.
+    /// `attempt.zero`, `attempts.none-left`, what the assignment's type asks for
+    /// and the work has not (`work.…-missing`), or the store's.
     pub fn submit(&mut self, work: Work) -> Result<ItemId, ClientError> {
-        if work.attempt == 0 {
-            return Err(ClientError::Invalid("attempt.zero"));
-        }
+        self.check_work(
+            work.course,
+            work.assignment,
+            work.attempt,
+            &work.text,
+            work.blobs.len(),
+        )?;
         let event = Submit {
             assignment: work.assignment,
             attempt: work.attempt,
             content: Content {
                 text: work.text,
-                blobs: Vec::new(),
+                blobs: work.blobs,
             },
             provenance: None,
             evidence: self.evidence()?,
@@ -280,6 +295,48 @@ impl Client {
             .first()
             .copied()
             .ok_or(ClientError::Invalid("item.missing"))
+    }
+
+    /// Whether work may be handed in as it is. An assignment that is not held yet
+    /// says nothing against it.
+    pub(crate) fn check_work(
+        &self,
+        course: SpaceId,
+        assignment: ObjectId,
+        attempt: u64,
+        text: &str,
+        files: usize,
+    ) -> Result<(), ClientError> {
+        if attempt == 0 {
+            return Err(ClientError::Invalid("attempt.zero"));
+        }
+        let assignments = self.store.assignments(course)?;
+        let Some(known) = assignments.iter().find(|row| row.assignment == assignment) else {
+            return Ok(());
+        };
+        if known.attempts > 0 && attempt > known.attempts {
+            return Err(ClientError::Invalid("attempts.none-left"));
+        }
+        match AssignmentKind::from_code(known.kind) {
+            Some(kind) => kind.check(text, files).map_err(ClientError::Invalid),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes that a lesson is done.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn complete_lesson(&mut self, course: SpaceId, lesson: ObjectId) -> Result<(), ClientError> {
+        self.state(course, Lane::One(self.me()), LessonComplete { lesson })
+    }
+
+    /// Leaves a course, or takes a pupil out of it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn leave(&mut self, course: SpaceId, account: AccountId) -> Result<(), ClientError> {
+        self.state(course, Lane::One(account), Leave { account })
     }
 
     /// Writes a grade for the staff and releases it to its pupil, in one action.

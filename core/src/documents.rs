@@ -502,15 +502,12 @@ impl Client {
     /// that later typing does not touch.
     ///
     /// # Errors
-    /// `attempt.zero`, `draft.no-assignment`, or the store's.
+    /// `draft.no-assignment`, or as [`Client::submit`].
     pub fn submit_draft(
         &mut self,
         editing: &mut Editing,
         attempt: u64,
     ) -> Result<ItemId, ClientError> {
-        if attempt == 0 {
-            return Err(ClientError::Invalid("attempt.zero"));
-        }
         self.commit(editing)?;
         let view = editing.draft.view();
         let (Some(course), Some(assignment)) = (field_id(view, COURSE), field_id(view, ASSIGNMENT))
@@ -518,11 +515,13 @@ impl Client {
             return Err(ClientError::Invalid("draft.no-assignment"));
         };
         let assignment = ObjectId(assignment);
+        let text = view.text("body").unwrap_or_default().to_owned();
+        self.check_work(SpaceId(course), assignment, attempt, &text, 0)?;
         let event: Event = Submit {
             assignment,
             attempt,
             content: Content {
-                text: view.text("body").unwrap_or_default().to_owned(),
+                text,
                 blobs: Vec::new(),
             },
             provenance: Some(Provenance {

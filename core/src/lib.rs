@@ -18,6 +18,7 @@ mod import;
 mod join;
 mod parcels;
 mod platform;
+mod quiz;
 mod session;
 
 pub use accounts::Accounts;
@@ -31,3 +32,4 @@ pub use import::{ImportReport, Imported, SkippedRow};
 pub use join::{Joining, School};
 pub use parcels::{HandedOver, Taken};
 pub use platform::{Boot, Platform, System};
+pub use quiz::{NewQuestion, NewQuiz};

@@ -245,6 +245,17 @@ events! {
         entry: EntryId,
     }
 
+    /// Whether a guardian may read: consent given, withheld or suspended. Both the
+    /// child and the school must not be against it, and one of them for it.
+    27 GuardianAccess {
+        /// The guardian.
+        guardian: AccountId,
+        /// The child.
+        child: AccountId,
+        /// May read, as far as the author is concerned.
+        open: bool,
+    }
+
     /// A course begins. Its author is the owner.
     40 CourseGenesis {
         /// Random; makes equal courses differ.
@@ -597,6 +608,14 @@ events! {
         ops: Vec<u64>,
         /// Why, as a stable code.
         reason: String,
+    }
+    /// A document goes on as another one that has its text and not its history:
+    /// the changes of the old one are erased.
+    151 DocumentSuccessor {
+        /// The old document.
+        document: DocId,
+        /// The new one.
+        successor: DocId,
     }
 }
 

@@ -3,9 +3,10 @@
 use stunity_proto::pack::{ChainEntry, ChainKey};
 use stunity_proto::{AccountId, ActorId, Entry, EntryId, Kind, Lane, SchoolId, Signer, SpaceId};
 
-use crate::events::{CourseGenesis, Event, Grade, Submit};
+use crate::events::{CourseGenesis, Event, Grade, QuizAnswers, Submit};
 use crate::membership::{Change, Fact, Membership, Roles};
 use crate::permit::{self, SpaceKind, Standing};
+use crate::work::MAX_POINTS;
 
 /// What became of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -268,6 +269,9 @@ fn check_event(
     let genesis = view.genesis(header.space);
     let refuse = |code| Err(Verdict::Refuse(code));
     let about = match event {
+        Event::Guardianship(e) => Some(e.child),
+        Event::GuardianshipEnd(e) => Some(e.child),
+        Event::GuardianAccess(e) => Some(e.child),
         Event::MemberAdd(e) => Some(e.account),
         Event::MemberRemove(e) => Some(e.account),
         Event::Enrol(e) => Some(e.account),
@@ -301,16 +305,20 @@ fn check_event(
         {
             return refuse("course.not-imported");
         }
-        Event::Submit(Submit { attempt: 0, .. }) => return refuse("event.malformed"),
-        Event::Grade(Grade { points, .. }) if *points > 1_000_000 => {
+        Event::Submit(Submit { attempt: 0, .. })
+        | Event::QuizAnswers(QuizAnswers { attempt: 0, .. }) => return refuse("event.malformed"),
+        Event::Grade(Grade { points, .. }) if *points > MAX_POINTS => {
+            return refuse("event.malformed");
+        }
+        Event::AssignmentPublish(e) if !crate::work::is_sound(e) => {
             return refuse("event.malformed");
         }
         Event::Comment(e) => check_text(&e.text)?,
+        Event::Report(e) => check_text(&e.reason)?,
+        Event::Rsvp(e) if e.answer > 2 => return refuse("event.malformed"),
         Event::Post(e) => {
             check_text(&e.text)?;
-            if e.media.len() > 10 || e.hashtags.len() > 10 {
-                return refuse("post.too-many");
-            }
+            crate::social::check(e).map_err(Verdict::Refuse)?;
         }
         _ => {}
     }

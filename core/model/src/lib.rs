@@ -5,7 +5,8 @@
 //! - [`membership`]: roles in a course at the heads that an entry cites;
 //! - [`judge`]: whether an entry is valid, the same on relay and clients;
 //! - [`rows`]: what an event adds to the projections;
-//! - [`timeliness`] and [`grades`]: what is derived on reading.
+//! - [`timeliness`], [`grades`], [`quiz`], [`work`], [`social`], [`guardians`]:
+//!   what is derived on reading.
 //!
 //! Everything is a pure function of entries and receipts; nothing depends on
 //! the order of arrival. The normative text is `docs/protocol/07-events.md`.
@@ -13,11 +14,16 @@
 pub mod events;
 mod fields;
 pub mod grades;
+pub mod guardians;
 pub mod judge;
 pub mod membership;
 pub mod permit;
+pub mod quiz;
 pub mod rows;
+pub mod social;
+mod tables;
 pub mod timeliness;
+pub mod work;
 
 pub use events::Event;
 pub use judge::{JudgeView, Verdict, judge};

@@ -42,6 +42,8 @@ pub enum Who {
     Staff,
     /// Any member who reads the lane.
     Member,
+    /// Any account of the school.
+    Account,
     /// Staff of the school with the registrar or administrator role.
     Registrar,
     /// Staff of the school with the teacher or administrator role.
@@ -101,9 +103,11 @@ pub const RULES: &[Rule] = &[
     rule(22, School, STAFF, Relay, true),
     rule(23, School, STAFF, Registrar, false),
     rule(23, Course, STAFF, Teacher, false),
-    rule(24, School, STAFF, Registrar, false),
-    rule(25, School, STAFF, Registrar, false),
+    rule(24, School, STAFF | ONE, Registrar, false),
+    rule(25, School, STAFF | ONE, Registrar, false),
     rule(26, Course, STAFF, Teacher, false),
+    rule(27, School, ONE, Self_, false),
+    rule(27, School, ONE, Registrar, false),
     rule(40, Course, ALL, SchoolTeacher, false),
     rule(41, Course, ALL, Teacher, true),
     rule(42, Course, ALL | ONE, Teacher, false),
@@ -137,6 +141,8 @@ pub const RULES: &[Rule] = &[
     rule(92, Account, ACCOUNT, Self_, true),
     rule(93, Account, PRIVATE, Self_, true),
     rule(94, Account, PRIVATE, Self_, true),
+    rule(94, Course, ONE, Student, true),
+    rule(94, School, STAFF, Who::Account, true),
     rule(95, Course, ALL, Teacher, false),
     rule(95, School, ALL, Registrar, false),
     rule(96, Account, PUBLIC | CONNECTIONS, Self_, true),
@@ -146,9 +152,10 @@ pub const RULES: &[Rule] = &[
     rule(98, Course, ALL | ONE, Member, true),
     rule(98, Account, ACCOUNT, Self_, true),
     rule(140, Account, PRIVATE, Self_, true),
-    rule(150, Course, ALL | STAFF | ONE | GROUP, Staff, false),
-    rule(150, Course, ONE, Student, false),
+    rule(150, Course, ALL | STAFF | ONE | GROUP, Member, false),
     rule(150, Account, ACCOUNT, Self_, false),
+    rule(151, Course, STAFF | GROUP, Member, false),
+    rule(151, Account, ACCOUNT, Self_, false),
 ];
 
 /// The table for document changes: document type, as in `stunity-documents`.
@@ -193,6 +200,7 @@ impl Who {
             Self::Teacher => roles.any(Roles(Roles::OWNER.0 | Roles::TEACHER.0)),
             Self::Staff => roles.any(Roles::STAFF),
             Self::Member => standing.reads_lane,
+            Self::Account => true,
             Self::Registrar => standing.registers,
             Self::SchoolTeacher => standing.teaches_at_school,
             Self::RootSigned => standing.root_signed,

@@ -6,48 +6,12 @@
 //! the relay's order, then by entry id. Client and relay share these tables.
 use stunity_proto::EntryId;
 
-use crate::events::Event;
+use crate::events::{Answer, AssignmentPublish, Event, Evidence, QuizAnswers, Submit};
+pub use crate::tables::{COMMON, TABLES, Table, Type, Value, schema, table};
 
 /// Rises whenever an event gives other rows than before: projections are then
 /// built again from the entries.
-pub const FOLD_VERSION: u32 = 1;
-
-/// A value of a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
-    /// Nothing.
-    Null,
-    /// An integer; booleans are 0 and 1.
-    Int(i64),
-    /// Text.
-    Text(String),
-    /// Bytes: ids.
-    Blob(Vec<u8>),
-}
-
-/// The type of a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Type {
-    /// 64 bits, signed.
-    Int,
-    /// UTF-8.
-    Text,
-    /// Bytes.
-    Blob,
-}
-
-/// A table. Before its own columns each has: `entry` (32 bytes), `op` and `item`
-/// (integers; the three are the key), `space`, `lane` (key form), `author`,
-/// `vouched` (0 or 1), `sequence` and `received_ms` (null without a receipt).
-#[derive(Clone, Copy, Debug)]
-pub struct Table {
-    /// Its name.
-    pub name: &'static str,
-    /// Its own columns.
-    pub columns: &'static [(&'static str, Type)],
-    /// Columns by which it is looked up, besides the space.
-    pub index: &'static [&'static str],
-}
+pub const FOLD_VERSION: u32 = 2;
 
 /// A row without the columns that every table has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,286 +22,6 @@ pub struct Row {
     pub item: u32,
     /// The table's own columns, in order.
     pub values: Vec<Value>,
-}
-
-use Type::{Blob, Int, Text};
-
-/// Every table.
-pub const TABLES: &[Table] = &[
-    Table {
-        name: "school_profile",
-        columns: &[("name", Text), ("name_km", Text)],
-        index: &[],
-    },
-    Table {
-        name: "person",
-        columns: &[("account", Blob), ("source", Text), ("foreign_id", Text)],
-        index: &["account"],
-    },
-    Table {
-        name: "name_card",
-        columns: &[("first_name", Text), ("last_name", Text), ("name_km", Text)],
-        index: &["author"],
-    },
-    Table {
-        name: "guardianship",
-        columns: &[("guardian", Blob), ("child", Blob), ("until_ms", Int)],
-        index: &["guardian"],
-    },
-    Table {
-        name: "course",
-        columns: &[
-            ("imported", Int),
-            ("open", Int),
-            ("counts_attested", Int),
-            ("counts_api_grades", Int),
-            ("foreign_id", Text),
-        ],
-        index: &[],
-    },
-    Table {
-        name: "course_page",
-        columns: &[
-            ("title", Text),
-            ("title_km", Text),
-            ("description", Text),
-            ("description_km", Text),
-            ("category", Text),
-            ("level", Int),
-            ("published", Int),
-        ],
-        index: &[],
-    },
-    Table {
-        name: "member",
-        columns: &[("account", Blob), ("roles", Int)],
-        index: &["account"],
-    },
-    Table {
-        name: "course_group",
-        columns: &[("group_id", Blob), ("name", Text), ("account", Blob)],
-        index: &["group_id"],
-    },
-    Table {
-        name: "lesson",
-        columns: &[
-            ("lesson", Blob),
-            ("place", Int),
-            ("title", Text),
-            ("title_km", Text),
-            ("text", Text),
-            ("text_km", Text),
-            ("minutes", Int),
-            ("published", Int),
-        ],
-        index: &["lesson"],
-    },
-    Table {
-        name: "lesson_done",
-        columns: &[("lesson", Blob)],
-        index: &["lesson"],
-    },
-    Table {
-        name: "assignment",
-        columns: &[
-            ("assignment", Blob),
-            ("kind", Int),
-            ("title", Text),
-            ("title_km", Text),
-            ("text", Text),
-            ("max_points", Int),
-            ("due_ms", Int),
-            ("grace_ms", Int),
-            ("attempts", Int),
-            ("published", Int),
-            ("place", Int),
-            ("foreign_id", Text),
-            ("source_kind", Text),
-            ("due_day", Int),
-            ("weight", Text),
-        ],
-        index: &["assignment"],
-    },
-    Table {
-        name: "extension",
-        columns: &[("assignment", Blob), ("due_ms", Int)],
-        index: &["assignment"],
-    },
-    Table {
-        name: "submission",
-        columns: &[
-            ("assignment", Blob),
-            ("attempt", Int),
-            ("text", Text),
-            ("wall_ms", Int),
-            ("boot", Int),
-            ("since_relay_ms", Int),
-            ("relay_ms", Int),
-            ("place", Int),
-            ("day", Int),
-            ("score", Int),
-            ("banked", Int),
-        ],
-        index: &["assignment"],
-    },
-    Table {
-        name: "grade",
-        columns: &[
-            ("grade", Blob),
-            ("assignment", Blob),
-            ("student", Blob),
-            ("attempt", Blob),
-            ("points", Int),
-            ("feedback", Text),
-            ("supersedes", Blob),
-        ],
-        index: &["student"],
-    },
-    Table {
-        name: "grade_choice",
-        columns: &[
-            ("assignment", Blob),
-            ("student", Blob),
-            ("grade", Blob),
-            ("over", Blob),
-        ],
-        index: &["student"],
-    },
-    Table {
-        name: "release",
-        columns: &[
-            ("grade", Blob),
-            ("grade_entry", Blob),
-            ("assignment", Blob),
-            ("attempt", Blob),
-            ("points", Int),
-            ("feedback", Text),
-        ],
-        index: &["assignment"],
-    },
-    Table {
-        name: "returned",
-        columns: &[("assignment", Blob), ("attempt", Blob), ("feedback", Text)],
-        index: &["assignment"],
-    },
-    Table {
-        name: "historical",
-        columns: &[("enrolled_day", Int), ("left_day", Int), ("result", Text)],
-        index: &[],
-    },
-    Table {
-        name: "import_extra",
-        columns: &[
-            ("name", Text),
-            ("columns", Text),
-            ("subject", Text),
-            ("cells", Text),
-        ],
-        index: &["name"],
-    },
-    Table {
-        name: "comment",
-        columns: &[
-            ("comment", Blob),
-            ("about", Blob),
-            ("parent", Blob),
-            ("text", Text),
-        ],
-        index: &["about"],
-    },
-    Table {
-        name: "post",
-        columns: &[
-            ("post", Blob),
-            ("kind", Int),
-            ("text", Text),
-            ("text_km", Text),
-            ("hashtags", Text),
-            ("starts_ms", Int),
-        ],
-        index: &["author"],
-    },
-    Table {
-        name: "liked",
-        columns: &[("target", Blob), ("given", Int)],
-        index: &["target"],
-    },
-    Table {
-        name: "followed",
-        columns: &[("account", Blob), ("given", Int)],
-        index: &["account"],
-    },
-    Table {
-        name: "vote",
-        columns: &[("post", Blob), ("choice", Int)],
-        index: &["post"],
-    },
-    Table {
-        name: "rsvp",
-        columns: &[("post", Blob), ("answer", Int)],
-        index: &["post"],
-    },
-    Table {
-        name: "moderation",
-        columns: &[("target", Blob), ("hidden", Int), ("reason", Text)],
-        index: &["target"],
-    },
-];
-
-/// Columns that every table has, after the key and before its own.
-pub const COMMON: &[(&str, Type)] = &[
-    ("space", Blob),
-    ("lane", Blob),
-    ("author", Blob),
-    ("vouched", Int),
-    ("sequence", Int),
-    ("received_ms", Int),
-];
-
-/// A table by its name.
-#[must_use]
-pub fn table(name: &str) -> Option<&'static Table> {
-    TABLES.iter().find(|table| table.name == name)
-}
-
-/// `CREATE TABLE` and `CREATE INDEX` for every table. `blob` and `int` name the
-/// engine's types.
-#[must_use]
-pub fn schema(blob: &str, int: &str) -> Vec<String> {
-    let mut out = Vec::new();
-    let name_of = |ty: Type| match ty {
-        Type::Blob => blob.to_owned(),
-        Type::Int => int.to_owned(),
-        Type::Text => "TEXT".to_owned(),
-    };
-    for table in TABLES {
-        let columns: Vec<String> = COMMON
-            .iter()
-            .chain(table.columns)
-            .map(|(name, ty)| format!("\"{name}\" {}", name_of(*ty)))
-            .collect();
-        out.push(format!(
-            "CREATE TABLE p_{} (entry {blob} NOT NULL, op {int} NOT NULL, item {int} NOT NULL, {}, PRIMARY KEY (entry, op, item))",
-            table.name,
-            columns.join(", ")
-        ));
-        let by: Vec<&str> = core::iter::once("space")
-            .chain(table.index.iter().copied())
-            .collect();
-        out.push(format!(
-            "CREATE INDEX p_{0}_by ON p_{0} ({1})",
-            table.name,
-            by.join(", ")
-        ));
-        if !table.index.is_empty() {
-            out.push(format!(
-                "CREATE INDEX p_{0}_key ON p_{0} ({1})",
-                table.name,
-                table.index.join(", ")
-            ));
-        }
-    }
-    out
 }
 
 fn blob(bytes: impl AsRef<[u8]>) -> Value {
@@ -358,6 +42,28 @@ fn opt<T>(value: Option<T>, into: impl Fn(T) -> Value) -> Value {
 
 fn ids(list: &[stunity_proto::ObjectId]) -> Value {
     Value::Blob(list.iter().flat_map(|id| id.0).collect())
+}
+
+fn blobs(list: &[stunity_proto::BlobId]) -> Value {
+    Value::Blob(list.iter().flat_map(|id| id.0).collect())
+}
+
+fn flag(value: bool) -> Value {
+    Value::Int(i64::from(value))
+}
+
+/// Chosen options in one text, in ascending order, each once.
+#[must_use]
+pub fn join_options(options: &[u64]) -> String {
+    let sorted: std::collections::BTreeSet<u64> = options.iter().copied().collect();
+    let words: Vec<String> = sorted.iter().map(u64::to_string).collect();
+    words.join(",")
+}
+
+/// Undoes [`join_options`].
+#[must_use]
+pub fn split_options(joined: &str) -> Vec<u64> {
+    joined.split(',').filter_map(|n| n.parse().ok()).collect()
 }
 
 /// Cells of an imported row in one text; no cell contains the separator.
@@ -417,13 +123,17 @@ pub fn rows(event: &Event) -> Vec<Row> {
             "guardianship",
             vec![blob(e.guardian), blob(e.child), Value::Int(0)],
         ),
+        Event::GuardianAccess(e) => one(
+            "guardian_access",
+            vec![blob(e.guardian), blob(e.child), flag(e.open)],
+        ),
         Event::CourseGenesis(e) => one(
             "course",
             vec![
-                Value::Int(i64::from(e.imported)),
-                Value::Int(i64::from(e.open)),
-                Value::Int(i64::from(e.counts_attested)),
-                Value::Int(i64::from(e.counts_api_grades)),
+                flag(e.imported),
+                flag(e.open),
+                flag(e.counts_attested),
+                flag(e.counts_api_grades),
                 opt(e.foreign_id.as_deref(), text),
             ],
         ),
@@ -436,7 +146,7 @@ pub fn rows(event: &Event) -> Vec<Row> {
                 opt(e.description_km.as_deref(), text),
                 text(&e.category),
                 Value::Int(i64::from(e.level)),
-                Value::Int(i64::from(e.published)),
+                flag(e.published),
             ],
         ),
         Event::MemberAdd(e) => one("member", vec![blob(e.account), int(e.roles)]),
@@ -466,30 +176,13 @@ pub fn rows(event: &Event) -> Vec<Row> {
                 text(&e.content.text),
                 opt(e.content_km.as_ref(), |c| text(&c.text)),
                 int(e.minutes),
-                Value::Int(i64::from(e.published)),
+                flag(e.published),
+                blobs(&e.content.blobs),
             ],
         ),
         Event::LessonComplete(e) => one("lesson_done", vec![blob(e.lesson)]),
-        Event::AssignmentPublish(e) => one(
-            "assignment",
-            vec![
-                blob(e.assignment),
-                Value::Int(i64::from(e.kind)),
-                text(&e.title),
-                opt(e.title_km.as_deref(), text),
-                text(&e.text),
-                int(e.max_points),
-                opt(e.due_ms, int),
-                int(e.grace_ms),
-                int(e.attempts),
-                Value::Int(i64::from(e.published)),
-                Value::Null,
-                Value::Null,
-                Value::Null,
-                Value::Null,
-                Value::Null,
-            ],
-        ),
+        Event::AssignmentPublish(e) => assignment(e),
+        Event::AnswerKey(e) => answers("answer_key", &e.answers, &[blob(e.assignment)]),
         Event::HistoricalAssignments(e) => e
             .assignments
             .iter()
@@ -513,40 +206,20 @@ pub fn rows(event: &Event) -> Vec<Row> {
                     text(&a.kind),
                     opt(a.day, Value::Int),
                     text(&a.weight),
+                    Value::Null,
                 ],
             })
             .collect(),
         Event::Extension(e) => one("extension", vec![blob(e.assignment), int(e.due_ms)]),
-        Event::Submit(e) => one(
-            "submission",
+        Event::Submit(e) => vec![submission(e)],
+        Event::QuizAnswers(e) => quiz_answers(e),
+        Event::AutoMark(e) => one(
+            "auto_mark",
             vec![
                 blob(e.assignment),
-                int(e.attempt),
-                text(&e.content.text),
-                int(e.evidence.wall_ms),
-                Value::Int(i64::from(e.evidence.boot)),
-                opt(e.evidence.since_relay_ms, int),
-                opt(e.evidence.relay_ms, int),
-                Value::Null,
-                Value::Null,
-                Value::Null,
-                Value::Null,
-            ],
-        ),
-        Event::QuizAnswers(e) if e.last => one(
-            "submission",
-            vec![
-                blob(e.assignment),
-                int(e.attempt),
-                text(""),
-                int(e.evidence.wall_ms),
-                Value::Int(i64::from(e.evidence.boot)),
-                opt(e.evidence.since_relay_ms, int),
-                opt(e.evidence.relay_ms, int),
-                Value::Null,
-                Value::Null,
-                Value::Null,
-                Value::Null,
+                blob(e.student),
+                blob(e.attempt),
+                int(e.points),
             ],
         ),
         Event::Grade(e) => one(
@@ -619,25 +292,127 @@ pub fn rows(event: &Event) -> Vec<Row> {
                 opt(e.text_km.as_deref(), text),
                 text(&join_cells(&e.hashtags)),
                 opt(e.starts_ms, int),
+                text(&join_cells(&e.options)),
+                blobs(&e.media),
             ],
         ),
-        Event::Like(e) => one("liked", vec![blob(e.target), Value::Int(i64::from(e.on))]),
-        Event::Follow(e) => one(
-            "followed",
-            vec![blob(e.account), Value::Int(i64::from(e.on))],
-        ),
+        Event::Like(e) => one("liked", vec![blob(e.target), flag(e.on)]),
+        Event::Follow(e) => one("followed", vec![blob(e.account), flag(e.on)]),
+        Event::Block(e) => one("blocked", vec![blob(e.account), flag(e.on)]),
+        Event::Report(e) => one("report", vec![blob(e.target), text(&e.reason)]),
+        Event::Seen(e) => one("seen", vec![int(e.until_ms)]),
+        Event::DocumentSuccessor(e) => one("successor", vec![blob(e.document), blob(e.successor)]),
         Event::Vote(e) => one("vote", vec![blob(e.post), int(e.option)]),
         Event::Rsvp(e) => one("rsvp", vec![blob(e.post), Value::Int(i64::from(e.answer))]),
         Event::Moderate(e) => one(
             "moderation",
-            vec![
-                blob(e.target),
-                Value::Int(i64::from(e.hidden)),
-                text(&e.reason),
-            ],
+            vec![blob(e.target), flag(e.hidden), text(&e.reason)],
         ),
         _ => Vec::new(),
     }
+}
+
+fn assignment(e: &AssignmentPublish) -> Vec<Row> {
+    let mut out = vec![Row {
+        table: "assignment",
+        item: 0,
+        values: vec![
+            blob(e.assignment),
+            Value::Int(i64::from(e.kind)),
+            text(&e.title),
+            opt(e.title_km.as_deref(), text),
+            text(&e.text),
+            int(e.max_points),
+            opt(e.due_ms, int),
+            int(e.grace_ms),
+            int(e.attempts),
+            flag(e.published),
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            opt(e.timed_minutes, int),
+        ],
+    }];
+    out.extend(e.questions.iter().enumerate().map(|(item, question)| Row {
+        table: "question",
+        item: item as u32,
+        values: vec![
+            blob(e.assignment),
+            int(question.id),
+            text(&question.text),
+            opt(question.text_km.as_deref(), text),
+            text(&join_cells(&question.options)),
+            int(question.points),
+        ],
+    }));
+    out
+}
+
+/// A row for each answer, after the columns that say of what.
+fn answers(table: &'static str, answers: &[Answer], of: &[Value]) -> Vec<Row> {
+    let row = |(item, answer): (usize, &Answer)| Row {
+        table,
+        item: item as u32,
+        values: [
+            of,
+            &[
+                int(answer.question),
+                text(&join_options(&answer.options)),
+                opt(answer.text.as_deref(), text),
+            ],
+        ]
+        .concat(),
+    };
+    answers.iter().enumerate().map(row).collect()
+}
+
+fn evidence(e: &Evidence) -> [Value; 4] {
+    [
+        int(e.wall_ms),
+        Value::Int(i64::from(e.boot)),
+        opt(e.since_relay_ms, int),
+        opt(e.relay_ms, int),
+    ]
+}
+
+fn handed_in(of: [Value; 2], said: &str, when: &Evidence, files: Value) -> Row {
+    let mut values = of.to_vec();
+    values.push(text(said));
+    values.extend(evidence(when));
+    values.extend([Value::Null, Value::Null, Value::Null, Value::Null, files]);
+    Row {
+        table: "submission",
+        item: 0,
+        values,
+    }
+}
+
+fn submission(e: &Submit) -> Row {
+    handed_in(
+        [blob(e.assignment), int(e.attempt)],
+        &e.content.text,
+        &e.evidence,
+        blobs(&e.content.blobs),
+    )
+}
+
+fn quiz_answers(e: &QuizAnswers) -> Vec<Row> {
+    let of = [blob(e.assignment), int(e.attempt)];
+    let mut step = of.to_vec();
+    step.push(flag(e.last));
+    step.extend(evidence(&e.evidence));
+    let mut out = vec![Row {
+        table: "quiz_step",
+        item: 0,
+        values: step,
+    }];
+    out.extend(answers("quiz_answer", &e.answers, &of));
+    if e.last {
+        out.push(handed_in(of, "", &e.evidence, Value::Null));
+    }
+    out
 }
 
 fn historical(e: &crate::events::Historical) -> Vec<Row> {
@@ -664,7 +439,8 @@ fn historical(e: &crate::events::Historical) -> Vec<Row> {
             int(work.assignment),
             Value::Int(work.day),
             opt(work.score, int),
-            Value::Int(i64::from(work.banked)),
+            flag(work.banked),
+            Value::Null,
         ],
     }));
     out

@@ -16,7 +16,7 @@ use crate::{Store, StoreError, decode, entries, trust};
 
 /// Event types that others are judged by.
 pub(crate) fn is_membership(code: u16) -> bool {
-    matches!(code, 20..=26 | 40 | 42..=46)
+    matches!(code, 20..=27 | 40 | 42..=46)
 }
 
 /// What is held of one course.

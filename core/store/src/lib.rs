@@ -58,8 +58,9 @@ pub use maintenance::{Evicted, Finding};
 pub use outbox::{ItemId, PendingOp};
 pub use parcels::{CarriedParcel, Exported, ParcelImport, ParcelTo, Span};
 pub use queries::{
-    AssignmentRow, CommentRow, CourseRow, GradeRow, GradesRow, HistoricalRow, LessonRow, MemberRow,
-    PostRow, ReleaseRow, SubmissionRow,
+    AssignmentRow, CommentRow, CourseRow, DueMark, GradeRow, GradesRow, HistoricalRow, LessonRow,
+    MarkRow, MemberRow, PostRow, ProgressRow, QuizAttemptRow, QuizRow, ReleaseRow, SubmissionRow,
+    WorkRow,
 };
 pub use search::Hit;
 pub use status::{ClockAnchor, DataUse, Item, ItemState, RefusedEntry, Unsent};

@@ -1,6 +1,6 @@
 //! Every event of the model.
 use stunity_model::events::*;
-use stunity_proto::{BlobId, EntryId, Hash, ObjectId};
+use stunity_proto::{AccountId, BlobId, DocId, EntryId, Hash, ObjectId};
 
 use crate::Case;
 use crate::values::*;
@@ -85,6 +85,12 @@ fn school() -> Vec<Event> {
         }
         .into(),
         AcceptPending { entry: ENTRY }.into(),
+        GuardianAccess {
+            guardian: ACCOUNT,
+            child: AccountId([0x87; 16]),
+            open: true,
+        }
+        .into(),
     ]
 }
 
@@ -331,6 +337,11 @@ fn posts() -> Vec<Event> {
             entry: ENTRY,
             ops: vec![0, 300],
             reason: "privacy".into(),
+        DocumentSuccessor {
+            document: DocId([0x85; 16]),
+            successor: DocId([0x86; 16]),
+        }
+        .into(),
         }
         .into(),
     ]

@@ -4,13 +4,17 @@
 mod courses;
 mod gradebook;
 mod grades;
+mod quizzes;
 mod social;
+mod states;
 mod work;
 
 pub use courses::{AssignmentRow, CourseRow, LessonRow, MemberRow};
 pub use gradebook::HistoricalRow;
 pub use grades::{GradeRow, GradesRow, ReleaseRow};
+pub use quizzes::{DueMark, MarkRow, QuizAttemptRow, QuizRow};
 pub use social::{CommentRow, PostRow};
+pub use states::{ProgressRow, WorkRow};
 pub use work::SubmissionRow;
 
 /// The order in which a later fact replaces an earlier one.
@@ -32,4 +36,9 @@ fn latest<K: Ord + Clone, T>(rows: impl IntoIterator<Item = (K, T)>) -> Vec<T> {
         }
     }
     out
+}
+
+/// Whether an id only stands for an operation that no entry carries yet.
+fn is_provisional(id: &stunity_proto::EntryId) -> bool {
+    id.0[..24] == [0; 24]
 }

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use rusqlite::{Row, params};
 use stunity_model::events::Evidence;
 use stunity_model::timeliness::{self, Question, Timeliness};
-use stunity_proto::{AccountId, EntryId, Lane, ObjectId, SpaceId};
+use stunity_model::work::AssignmentKind;
+use stunity_proto::{AccountId, BlobId, EntryId, Lane, ObjectId, SpaceId};
 
-use super::{AssignmentRow, LATEST_LAST};
+use super::{AssignmentRow, LATEST_LAST, is_provisional};
 use crate::database::uint;
 use crate::{Store, StoreError, process};
 
@@ -37,6 +38,12 @@ pub struct SubmissionRow {
     pub vouched: bool,
     /// Whether in time, and how that is known.
     pub timeliness: Timeliness,
+    /// Files, by hash.
+    pub blobs: Vec<BlobId>,
+    /// Beyond the number of attempts that the assignment allows.
+    pub beyond_attempts: bool,
+    /// What the assignment's type asks for and the work has not, as a stable code.
+    pub lacks: Option<&'static str>,
 }
 
 struct Raw {
@@ -53,6 +60,7 @@ struct Raw {
     day: Option<i64>,
     score: Option<u64>,
     banked: bool,
+    blobs: Vec<BlobId>,
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Raw> {
@@ -81,23 +89,29 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Raw> {
         day: row.get(13)?,
         score: count(14)?,
         banked: row.get::<_, Option<bool>>(15)?.unwrap_or(false),
+        blobs: row
+            .get::<_, Option<Vec<u8>>>(16)?
+            .unwrap_or_default()
+            .chunks_exact(32)
+            .filter_map(|id| id.try_into().ok().map(BlobId))
+            .collect(),
     })
 }
 
 const COLUMNS: &str = "entry, lane, author, vouched, received_ms, assignment, attempt, wall_ms,
-    boot, since_relay_ms, relay_ms, text, place, day, score, banked";
+    boot, since_relay_ms, relay_ms, text, place, day, score, banked, blobs";
 
 /// What decides timeliness besides the piece itself.
-struct Rules {
-    assignments: HashMap<ObjectId, AssignmentRow>,
+pub(super) struct Rules {
+    pub assignments: HashMap<ObjectId, AssignmentRow>,
     by_place: HashMap<u64, ObjectId>,
-    extensions: HashMap<(ObjectId, AccountId), u64>,
-    counts_attested: bool,
-    relay_now_ms: Option<u64>,
+    pub extensions: HashMap<(ObjectId, AccountId), u64>,
+    pub counts_attested: bool,
+    pub relay_now_ms: Option<u64>,
 }
 
 impl Rules {
-    fn due_ms(&self, assignment: &AssignmentRow, student: AccountId) -> Option<u64> {
+    pub fn due_ms(&self, assignment: &AssignmentRow, student: AccountId) -> Option<u64> {
         // An extension is a time of its own; grace comes on top of either.
         let extended = self.extensions.get(&(assignment.assignment, student));
         let due = extended.copied().or(assignment.due_ms)?;
@@ -134,9 +148,12 @@ impl Rules {
             Lane::One(account) => account,
             _ => raw.author,
         };
+        let known = self.assignments.get(&assignment);
         Ok(Some(SubmissionRow {
             timeliness: self.judge(&raw, assignment, student),
-            provisional: raw.entry.0[..24] == [0; 24],
+            beyond_attempts: known.is_some_and(|a| a.attempts > 0 && raw.attempt > a.attempts),
+            lacks: known.and_then(|known| lacks(known, &raw)),
+            provisional: is_provisional(&raw.entry),
             entry: raw.entry,
             assignment,
             student,
@@ -146,13 +163,23 @@ impl Rules {
             day: raw.day,
             score: raw.score,
             banked: raw.banked,
+            blobs: raw.blobs,
             vouched: raw.vouched,
         }))
     }
 }
 
+/// Of imported work and of a quiz nothing is asked.
+fn lacks(assignment: &AssignmentRow, raw: &Raw) -> Option<&'static str> {
+    let kind = AssignmentKind::from_code(assignment.kind)?;
+    if raw.day.is_some() || kind == AssignmentKind::Quiz {
+        return None;
+    }
+    kind.check(&raw.text, raw.blobs.len()).err()
+}
+
 impl Store {
-    fn rules(&self, space: SpaceId) -> Result<Rules, StoreError> {
+    pub(super) fn rules(&self, space: SpaceId) -> Result<Rules, StoreError> {
         let assignments = self.assignments(space)?;
         let mut statement = self.conn.prepare_cached(&format!(
             "SELECT assignment, lane, due_ms FROM p_extension WHERE space = ?1
