@@ -15,6 +15,8 @@ pub struct Client {
     pub(crate) relay: String,
     pub(crate) platform: Arc<dyn Platform>,
     pub(crate) open: OpenDocuments,
+    /// Entries came that a teacher's device has not looked at for marking.
+    pub(crate) unmarked: bool,
 }
 
 /// The relay's address is kept beside the database.
@@ -46,6 +48,7 @@ impl Client {
             relay: relay.trim().to_owned(),
             platform,
             open: OpenDocuments::new(),
+            unmarked: true,
         };
         client.recover_documents()?;
         Ok(client)

@@ -1,11 +1,12 @@
 //! What people do. Each command is one transaction; it works offline and says
 //! what it queued.
 use stunity_model::Roles;
-use stunity_model::work::AssignmentKind;
 use stunity_model::events::{
     AssignmentPublish, ChooseGrade, Comment, Content, CourseGenesis, CoursePublish, Enrol, Event,
-    Extension, Grade, Leave, LessonComplete, LessonPublish, MemberAdd, NameCard, Release, Return, Submit,
+    Extension, Grade, Leave, LessonComplete, LessonPublish, MemberAdd, NameCard, Release, Return,
+    Submit,
 };
+use stunity_model::work::AssignmentKind;
 use stunity_proto::{AccountId, BlobId, EntryId, Kind, Lane, ObjectId, SpaceId};
 use stunity_store::{ItemId, PendingOp};
 
@@ -81,7 +82,12 @@ pub struct NewGrade {
     pub supersedes: Vec<ObjectId>,
 }
 
-pub(crate) fn op(space: SpaceId, lane: Lane, event: impl Into<Event>, object: Option<ObjectId>) -> PendingOp {
+pub(crate) fn op(
+    space: SpaceId,
+    lane: Lane,
+    event: impl Into<Event>,
+    object: Option<ObjectId>,
+) -> PendingOp {
     let event = event.into();
     PendingOp {
         space,
@@ -327,7 +333,11 @@ impl Client {
     ///
     /// # Errors
     /// The store's.
-    pub fn complete_lesson(&mut self, course: SpaceId, lesson: ObjectId) -> Result<(), ClientError> {
+    pub fn complete_lesson(
+        &mut self,
+        course: SpaceId,
+        lesson: ObjectId,
+    ) -> Result<(), ClientError> {
         self.state(course, Lane::One(self.me()), LessonComplete { lesson })
     }
 

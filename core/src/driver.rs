@@ -35,6 +35,15 @@ pub struct Report {
 }
 
 impl Report {
+    fn add(&mut self, later: Self) {
+        self.caught_up = later.caught_up;
+        self.sent += later.sent;
+        self.received += later.received;
+        self.new_entries += later.new_entries;
+        self.held = later.held;
+        self.rejected.extend(later.rejected);
+    }
+
     fn applied(&mut self, applied: Applied) {
         self.new_entries += applied.new_entries;
         self.held
@@ -89,11 +98,26 @@ async fn run(
     stop: Option<tokio::sync::watch::Receiver<bool>>,
     mut on_event: impl FnMut(&Event),
 ) -> Result<Report, ClientError> {
-    match session(client, link, stop.clone(), &mut on_event, false).await {
+    let once = stop.is_none();
+    let mut report = attempt(client, link, stop, &mut on_event).await?;
+    // What came was marked: the marks go at once, not at the next sync.
+    if once && report.caught_up && client.mark_new_work()? > 0 {
+        report.add(attempt(client, link, None, &mut on_event).await?);
+    }
+    Ok(report)
+}
+
+async fn attempt(
+    client: &mut Client,
+    link: &Link,
+    stop: Option<tokio::sync::watch::Receiver<bool>>,
+    on_event: &mut impl FnMut(&Event),
+) -> Result<Report, ClientError> {
+    match session(client, link, stop.clone(), on_event, false).await {
         // The relay took this replica to hold what it does not: once more, in
         // full.
         Err(ClientError::Sync(error)) if error.code() == "decode.missing-context" => {
-            session(client, link, stop, &mut on_event, true).await
+            session(client, link, stop, on_event, true).await
         }
         result => result,
     }

@@ -233,6 +233,7 @@ impl Client {
             relay: relay.to_owned(),
             platform,
             open: Default::default(),
+            unmarked: false,
         };
         Ok((client, genesis.bytes))
     }

@@ -207,6 +207,16 @@ impl Client {
         Ok(())
     }
 
+    /// As [`Client::mark_quizzes`], once after entries came.
+    pub(crate) fn mark_new_work(&mut self) -> Result<usize, ClientError> {
+        if !self.unmarked {
+            return Ok(0);
+        }
+        let queued = self.mark_quizzes()?;
+        self.unmarked = false;
+        Ok(queued)
+    }
+
     /// Marks what was handed in, in every course that this account teaches and by
     /// the keys held here. A mark that leaves no question open goes to the pupil;
     /// else it waits for the teacher's grade. Runs after each sync; gives how many

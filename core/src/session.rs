@@ -1,6 +1,6 @@
 //! A session of this device with its relay, without the connection: the driver, a
 //! browser's socket and the simulator carry the bytes.
-use stunity_sync::client::{Effect, Now, Options, Session};
+use stunity_sync::client::{Effect, Event, Now, Options, Session};
 
 use crate::{Client, ClientError};
 
@@ -44,14 +44,18 @@ impl Client {
         let now = self.now();
         let effects = session.on_frame(&mut self.store, now, bytes)?;
         self.note_relay_time()?;
+        self.unmarked |= effects.iter().any(
+            |effect| matches!(effect, Effect::Event(Event::Applied(what)) if what.new_entries > 0),
+        );
         Ok(effects)
     }
 
-    /// Sends what waits, if the session is live.
+    /// Sends what waits, if the session is live; marks among it, of what came.
     ///
     /// # Errors
     /// As [`Client::on_frame`].
     pub fn on_local_change(&mut self, session: &mut Session) -> Result<Vec<Effect>, ClientError> {
+        self.mark_new_work()?;
         let now = self.now();
         Ok(session.on_local_change(&mut self.store, now)?)
     }

@@ -2,6 +2,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use stunity_model::work::AssignmentKind;
 use stunity_proto::{AccountId, DeviceId, DocId, GroupId, Hash, Lane, ObjectId, SchoolId, SpaceId};
 
 /// A headless device of one account.
@@ -93,6 +94,72 @@ pub enum Command {
     /// Files that carry work without a network.
     #[command(subcommand)]
     Parcel(Parcel),
+    /// Quizzes.
+    #[command(subcommand)]
+    Quiz(crate::quiz::Quiz),
+    /// Posts, comments, polls, events.
+    #[command(subcommand)]
+    Social(crate::social::Social),
+    /// What happened to this account.
+    Notifications {
+        /// The time by which work is due soon, milliseconds since 1970; the last
+        /// relay time known here if left out.
+        #[arg(long)]
+        now_ms: Option<u64>,
+        /// Notes that they were seen.
+        #[arg(long)]
+        seen: bool,
+    },
+    /// Guardians and their children.
+    #[command(subcommand)]
+    Guardian(crate::social::Guardian),
+    /// Erases something everywhere, on request.
+    Erase {
+        #[command(flatten)]
+        what: crate::social::Erase,
+        /// Why, as a stable code.
+        #[arg(long, default_value = "request")]
+        reason: String,
+    },
+    /// How far each piece of work came.
+    Work {
+        #[arg(long)]
+        course: SpaceId,
+        /// One pupil; all that can be seen if left out.
+        #[arg(long)]
+        student: Option<AccountId>,
+    },
+    /// How far pupils came in a course.
+    Progress {
+        #[arg(long)]
+        course: SpaceId,
+        /// One pupil; all that can be seen if left out.
+        #[arg(long)]
+        student: Option<AccountId>,
+    },
+    /// Gives one pupil another due time.
+    Extend {
+        #[arg(long)]
+        course: SpaceId,
+        #[arg(long)]
+        assignment: ObjectId,
+        #[arg(long)]
+        student: AccountId,
+        /// Milliseconds since 1970.
+        #[arg(long)]
+        due_ms: u64,
+    },
+    /// Gives a pupil's newest attempt back for another one.
+    Return {
+        #[arg(long)]
+        course: SpaceId,
+        #[arg(long)]
+        assignment: ObjectId,
+        #[arg(long)]
+        student: AccountId,
+        #[arg(default_value = "")]
+        reason: String,
+    },
     /// Hands work in.
     Submit {
         #[arg(long)]
@@ -273,6 +340,26 @@ pub enum Course {
     },
 }
 
+/// What an assignment asks for.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum Kind {
+    File,
+    Text,
+    Link,
+    Video,
+}
+
+impl From<Kind> for AssignmentKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::File => Self::File,
+            Kind::Text => Self::Text,
+            Kind::Link => Self::Link,
+            Kind::Video => Self::Video,
+        }
+    }
+}
+
 #[derive(Subcommand)]
 pub enum Lesson {
     /// Publishes a lesson.
@@ -287,6 +374,13 @@ pub enum Lesson {
         order: u64,
         /// The text, Markdown.
         text: String,
+    },
+    /// Notes that a lesson is done.
+    Done {
+        #[arg(long)]
+        course: SpaceId,
+        #[arg(long)]
+        lesson: ObjectId,
     },
     /// Lists lessons.
     List {
@@ -355,6 +449,15 @@ pub enum Assignment {
         /// When it is due, milliseconds since 1970.
         #[arg(long)]
         due_ms: Option<u64>,
+        /// For how long after that it is not late.
+        #[arg(long, default_value_t = 0)]
+        grace_minutes: u64,
+        /// How many attempts; 0 for any number.
+        #[arg(long, default_value_t = 0)]
+        attempts: u64,
+        /// What is to be handed in; quizzes are published by `quiz publish`.
+        #[arg(long, value_enum, default_value_t = Kind::Text)]
+        kind: Kind,
         /// What is to be done.
         #[arg(default_value = "")]
         text: String,

@@ -5,9 +5,12 @@
 mod accounts;
 mod args;
 mod draft;
+mod learn;
 mod parcel;
+mod quiz;
 mod run;
 mod show;
+mod social;
 
 use std::process::ExitCode;
 

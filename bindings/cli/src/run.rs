@@ -14,7 +14,7 @@ use stunity_store::ItemState;
 
 use crate::accounts;
 use crate::args::{Assignment, Cli, Command, Conflicts, Course, Device, Gradebook, Lesson};
-use crate::show::{points, print};
+use crate::show::{hundredths, points, print};
 
 /// Something needs a person's attention.
 const ATTENTION: u8 = 5;
@@ -96,6 +96,29 @@ fn with_client(client: &mut Client, command: Command, json: bool) -> Result<Exit
         Command::Lesson(command) => lesson(client, command, json)?,
         Command::Assignment(command) => assignment(client, command, json)?,
         Command::Draft(command) => crate::draft::run(client, command, json)?,
+        Command::Quiz(command) => crate::quiz::run(client, command, json)?,
+        Command::Social(command) => crate::social::run(client, command, json)?,
+        Command::Notifications { now_ms, seen } => {
+            crate::social::notifications(client, now_ms, seen, json)?;
+        }
+        Command::Guardian(command) => crate::social::guardian(client, command, json)?,
+        Command::Erase { what, reason } => crate::social::erase(client, &what, &reason, json)?,
+        Command::Work { course, student } => crate::learn::work(client, course, student, json)?,
+        Command::Progress { course, student } => {
+            crate::learn::progress(client, course, student, json)?;
+        }
+        Command::Extend {
+            course,
+            assignment,
+            student,
+            due_ms,
+        } => client.extend(course, assignment, student, due_ms)?,
+        Command::Return {
+            course,
+            assignment,
+            student,
+            reason,
+        } => crate::learn::give_back(client, course, assignment, student, &reason)?,
         Command::Parcel(command) => crate::parcel::run(client, command, json)?,
         Command::Submit {
             course,
@@ -108,6 +131,7 @@ fn with_client(client: &mut Client, command: Command, json: bool) -> Result<Exit
                 assignment,
                 attempt,
                 text,
+                blobs: Vec::new(),
             })?;
             print(json, &json!({ "queued": true }), || "queued".to_owned());
         }
@@ -445,6 +469,7 @@ fn lesson(client: &mut Client, command: Lesson, json: bool) -> Result<(), Client
                 client.publish_lesson(course, order, &title, title_km.as_deref(), &text)?;
             created(json, "lesson", lesson);
         }
+        Lesson::Done { course, lesson } => client.complete_lesson(course, lesson)?,
         Lesson::List { course } => {
             let rows = client.store().lessons(course)?;
             let value: Vec<Value> = rows
@@ -461,14 +486,6 @@ fn lesson(client: &mut Client, command: Lesson, json: bool) -> Result<(), Client
     Ok(())
 }
 
-fn hundredths(points: f64) -> Result<u64, ClientError> {
-    if (0.0..=10_000.0).contains(&points) {
-        Ok((points * 100.0).round() as u64)
-    } else {
-        Err(ClientError::Invalid("points.out-of-range"))
-    }
-}
-
 fn assignment(client: &mut Client, command: Assignment, json: bool) -> Result<(), ClientError> {
     match command {
         Assignment::Publish {
@@ -477,6 +494,9 @@ fn assignment(client: &mut Client, command: Assignment, json: bool) -> Result<()
             title_km,
             points,
             due_ms,
+            grace_minutes,
+            attempts,
+            kind,
             text,
         } => {
             let new = NewAssignment {
@@ -485,7 +505,9 @@ fn assignment(client: &mut Client, command: Assignment, json: bool) -> Result<()
                 text,
                 max_points: hundredths(points)?,
                 due_ms,
-                attempts: 0,
+                attempts,
+                grace_ms: grace_minutes * 60_000,
+                kind: kind.into(),
             };
             created(json, "assignment", client.publish_assignment(course, new)?);
         }

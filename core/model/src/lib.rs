@@ -5,12 +5,14 @@
 //! - [`membership`]: roles in a course at the heads that an entry cites;
 //! - [`judge`]: whether an entry is valid, the same on relay and clients;
 //! - [`rows`]: what an event adds to the projections;
+//! - [`erasure`]: which operations may go, and by whom;
 //! - [`timeliness`], [`grades`], [`quiz`], [`work`], [`social`], [`guardians`]:
 //!   what is derived on reading.
 //!
 //! Everything is a pure function of entries and receipts; nothing depends on
 //! the order of arrival. The normative text is `docs/protocol/07-events.md`.
 
+pub mod erasure;
 pub mod events;
 mod fields;
 pub mod grades;
@@ -20,6 +22,7 @@ pub mod membership;
 pub mod permit;
 pub mod quiz;
 pub mod rows;
+mod sabotage;
 pub mod social;
 mod tables;
 pub mod timeliness;
@@ -28,3 +31,5 @@ pub mod work;
 pub use events::Event;
 pub use judge::{JudgeView, Verdict, judge};
 pub use membership::{Fact, Membership, Roles};
+#[cfg(any(test, feature = "test-sabotage"))]
+pub use sabotage::Sabotage;

@@ -163,6 +163,23 @@ pub(crate) fn note_use(
     Ok(())
 }
 
+/// A mention was erased. With the last one the file goes, also one that was
+/// written here and that the relay lacks.
+pub(crate) fn drop_use(
+    conn: &Connection,
+    blob: &BlobId,
+    entry: EntryRow,
+) -> Result<(), StoreError> {
+    conn.prepare_cached("DELETE FROM blob_uses WHERE blob = ?1 AND entry = ?2")?
+        .execute(params![&blob.0, entry])?;
+    conn.prepare_cached(
+        "UPDATE blobs SET own = 0 WHERE blob = ?1
+         AND NOT EXISTS (SELECT 1 FROM blob_uses WHERE blob = ?1)",
+    )?
+    .execute([&blob.0])?;
+    Ok(())
+}
+
 pub(crate) fn drop_uses(conn: &Connection, entry: EntryRow) -> Result<(), StoreError> {
     conn.prepare_cached("DELETE FROM blob_uses WHERE entry = ?1")?
         .execute([entry])?;

@@ -185,7 +185,7 @@ pub(crate) fn drop_caches(conn: &Connection) -> Result<usize, StoreError> {
     )?)
 }
 
-/// Documents of a lane.
+/// Documents of a lane, without those whose every change was taken out.
 pub(crate) fn list(
     conn: &Connection,
     space: SpaceId,
@@ -193,7 +193,8 @@ pub(crate) fn list(
 ) -> Result<Vec<DocumentPlace>, StoreError> {
     let key = lane.map(|lane| lane.to_key());
     let mut statement = conn.prepare_cached(
-        "SELECT doc, type, lane FROM documents WHERE space = ?1 AND (?2 IS NULL OR lane = ?2)
+        "SELECT doc, type, lane FROM documents d WHERE space = ?1 AND (?2 IS NULL OR lane = ?2)
+         AND EXISTS (SELECT 1 FROM changes c WHERE c.doc = d.doc AND c.void = 0)
          ORDER BY doc",
     )?;
     let rows = statement.query_map(params![&space.0, key], |row| {

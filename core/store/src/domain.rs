@@ -14,11 +14,6 @@ use stunity_proto::{AccountId, ActorId, Entry, EntryId, Heads, Kind, Lane, Schoo
 use crate::entries::{Class, EntryRow};
 use crate::{Store, StoreError, decode, entries, trust};
 
-/// Event types that others are judged by.
-pub(crate) fn is_membership(code: u16) -> bool {
-    matches!(code, 20..=27 | 40 | 42..=46)
-}
-
 /// What is held of one course.
 #[derive(Default)]
 pub(crate) struct Course {

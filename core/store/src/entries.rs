@@ -1,10 +1,11 @@
 //! Entries as rows: the bytes as signed, and what became of them.
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use stunity_model::erasure::is_authority;
 use stunity_proto::pack::{ChainEntry, ChainKey};
 use stunity_proto::{Body, Entry, EntryId, Header, Signature};
 
+use crate::StoreError;
 use crate::database::int;
-use crate::{StoreError, domain};
 
 /// How far applying an entry came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +88,7 @@ impl Class {
                 if *code <= stunity_identity::MAX_ACCOUNT_EVENT {
                     return Self::AccountLog;
                 }
-                if domain::is_membership(*code) {
+                if is_authority(*code) {
                     class = Self::Membership;
                 }
             }

@@ -1,13 +1,14 @@
 //! Erasure: operations are replaced by their hashes, and nothing of them stays
 //! in rows, indices, snapshots, free pages or the WAL.
 use rusqlite::{Connection, params};
-use stunity_model::{Event, Roles};
-use stunity_proto::{Entry, EntryId, Kind};
+use stunity_model::{Event, Roles, erasure};
+use stunity_proto::{BlobId, DocId, Entry, EntryId, Kind, Lane, SpaceId};
 
-use crate::database::{int, uint};
-use crate::entries::{self, Class, EntryRow};
+use crate::blobs::{self, Manifest};
+use crate::database::{Durability, int, uint};
+use crate::entries::{self, EntryRow};
 use crate::process::{Touched, Work};
-use crate::{Store, StoreError, blobs, documents, domain, fold};
+use crate::{Store, StoreError, documents, domain, fold, meta};
 
 impl Store {
     /// Notes what an erase event names and erases what is held of it.
@@ -29,32 +30,29 @@ impl Store {
             return Ok(());
         };
         let entry = entries::load(conn, found.row)?;
-        if self.may_erase(conn, &work.entry, &entry)? {
+        if self.has_effect(conn, &work.entry, &entry)? {
             erase_ops(conn, found.row, entry, ops)?;
             touched.erased = true;
         }
         Ok(())
     }
 
-    /// Who wrote something may erase it, and the staff of its course. Keys and
-    /// membership are never erased: everything else is judged by them.
-    fn may_erase(&self, conn: &Connection, by: &Entry, target: &Entry) -> Result<bool, StoreError> {
+    fn has_effect(
+        &self,
+        conn: &Connection,
+        by: &Entry,
+        target: &Entry,
+    ) -> Result<bool, StoreError> {
         let (by, of) = (by.header(), target.header());
-        if by.space != of.space || Class::of(of) != Class::Content {
-            return Ok(false);
-        }
-        if by.author == of.author {
-            return Ok(true);
-        }
-        if !domain::is_of_course(target) {
-            return Ok(false);
+        if by.author == of.author || !domain::is_of_course(target) || by.space != of.space {
+            return Ok(erasure::has_effect(by, of, Roles::default()));
         }
         let mut facts = self.facts.borrow_mut();
         let roles = facts
             .course(conn, by.space)?
             .membership
             .roles_at(&by.heads.membership, by.author);
-        Ok(roles.any(Roles::STAFF))
+        Ok(erasure::has_effect(by, of, roles))
     }
 
     /// If an erasure of this entry came before it: the entry without what it
@@ -74,7 +72,7 @@ impl Store {
             .collect::<Result<Vec<(i64, EntryRow)>, _>>()?;
         let mut ops = Vec::new();
         for (op, by) in rows {
-            if self.may_erase(conn, &entries::load(conn, by)?, &work.entry)? {
+            if self.has_effect(conn, &entries::load(conn, by)?, &work.entry)? {
                 ops.push(uint(op));
             }
         }
@@ -86,15 +84,120 @@ impl Store {
     }
 
     /// Writes the WAL into the database and cuts it: erased bytes are in old
-    /// frames until then.
-    pub(crate) fn truncate_wal(&self) -> Result<(), StoreError> {
+    /// frames until then. Done again when the database is opened, if it was not
+    /// finished.
+    pub(crate) fn finish_erasure(&self) -> Result<(), StoreError> {
+        if meta::load::<i64>(&self.conn, meta::ERASED)?.is_none() {
+            return Ok(());
+        }
         // A deleted row's words stay in the index until its segments are merged.
         self.conn
             .execute_batch("INSERT INTO search (search) VALUES ('optimize')")?;
         self.conn
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        Ok(())
+        self.write(Durability::Draft, |conn| meta::drop(conn, meta::ERASED))
     }
+
+    /// Where something that was said stands: a submission by its entry, a comment
+    /// or post by its id.
+    ///
+    /// # Errors
+    /// A database error.
+    pub fn erasable(&self, what: &[u8]) -> Result<Vec<ErasableOps>, StoreError> {
+        let sql = match what.len() {
+            32 => {
+                "SELECT entry, op FROM p_submission WHERE entry = ?1
+                 UNION SELECT entry, op FROM p_quiz_step WHERE entry = ?1 ORDER BY entry, op"
+            }
+            _ => {
+                "SELECT entry, op FROM p_comment WHERE comment = ?1
+                 UNION SELECT entry, op FROM p_post WHERE post = ?1 ORDER BY entry, op"
+            }
+        };
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let rows = statement
+            .query_map([what], |row| Ok((EntryId(row.get(0)?), row.get(1)?)))?
+            .collect::<Result<Vec<(EntryId, i64)>, _>>()?;
+        self.group(rows)
+    }
+
+    /// Where a file is mentioned.
+    ///
+    /// # Errors
+    /// A database error.
+    pub fn erasable_blob(&self, blob: BlobId) -> Result<Vec<ErasableOps>, StoreError> {
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT entry FROM blob_uses WHERE blob = ?1 ORDER BY entry")?;
+        let entries = statement
+            .query_map([&blob.0], |row| row.get(0))?
+            .collect::<Result<Vec<EntryRow>, _>>()?;
+        let mut rows = Vec::new();
+        for row in entries {
+            let entry = entries::load(&self.conn, row)?;
+            let places = manifests(&entry).filter(|(_, manifest)| manifest.blob == blob);
+            rows.extend(places.map(|(place, _)| (entry.id(), place as i64)));
+        }
+        self.group(rows)
+    }
+
+    /// Where the changes of a document stand.
+    ///
+    /// # Errors
+    /// A database error.
+    pub fn erasable_document(&self, doc: DocId) -> Result<Vec<ErasableOps>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT e.id, c.position FROM changes c JOIN entries e USING (entry)
+             WHERE c.doc = ?1 AND c.void = 0 ORDER BY e.entry, c.position",
+        )?;
+        let rows = statement
+            .query_map([&doc.0], |row| Ok((EntryId(row.get(0)?), row.get(1)?)))?
+            .collect::<Result<Vec<(EntryId, i64)>, _>>()?;
+        self.group(rows)
+    }
+
+    /// Operations by their entries, which must be sealed.
+    fn group(&self, rows: Vec<(EntryId, i64)>) -> Result<Vec<ErasableOps>, StoreError> {
+        let mut out: Vec<ErasableOps> = Vec::new();
+        for (id, op) in rows {
+            match out.last_mut() {
+                Some(last) if last.entry == id => last.ops.push(uint(op)),
+                _ => {
+                    let Some(entry) = entries::load_by_id(&self.conn, &id)? else {
+                        continue;
+                    };
+                    out.push(ErasableOps {
+                        space: entry.header().space,
+                        lane: entry.header().lane,
+                        entry: id,
+                        ops: vec![uint(op)],
+                    });
+                }
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// Operations of one entry that an erasure names, and where it must be said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErasableOps {
+    /// The space.
+    pub space: SpaceId,
+    /// The lane.
+    pub lane: Lane,
+    /// The entry.
+    pub entry: EntryId,
+    /// Its operations.
+    pub ops: Vec<u64>,
+}
+
+fn manifests(entry: &Entry) -> impl Iterator<Item = (usize, Manifest)> {
+    let ops = entry.ops().enumerate();
+    ops.filter_map(|(place, (kind, op))| match (kind, op) {
+        (Kind::Manifest, Some(op)) => Some((place, Manifest::decode(op).ok()?)),
+        _ => None,
+    })
 }
 
 /// Erases operations of a stored entry everywhere.
@@ -104,26 +207,26 @@ fn erase_ops(
     mut entry: Entry,
     ops: &[u64],
 ) -> Result<Entry, StoreError> {
-    let indices: Vec<usize> = ops
-        .iter()
-        .filter_map(|op| usize::try_from(*op).ok())
-        .filter(|index| entry.body().op(*index).is_some())
-        .collect();
-    for &index in &indices {
-        let kind = entry.header().kinds[index];
-        let op = entry.body().op(index).unwrap_or_default();
-        match kind {
+    let before = entry.clone();
+    for place in erasure::erase(&mut entry, ops) {
+        let op = before.body().op(place).unwrap_or_default();
+        match before.header().kinds[place] {
             Kind::Event(_) => {
                 if let Ok(event) = Event::decode(op) {
-                    fold::drop_event(conn, &entry.id(), index, &event)?;
+                    fold::drop_event(conn, &entry.id(), place, &event)?;
                 }
             }
-            Kind::Change { .. } => documents::void_changes(conn, row, Some(index))?,
-            Kind::Manifest => blobs::drop_uses(conn, row)?,
+            Kind::Change { .. } => documents::void_changes(conn, row, Some(place))?,
+            Kind::Manifest => {
+                if let Ok(manifest) = Manifest::decode(op)
+                    && !manifests(&entry).any(|(_, left)| left.blob == manifest.blob)
+                {
+                    blobs::drop_use(conn, &manifest.blob, row)?;
+                }
+            }
             Kind::Handshake => {}
         }
     }
-    entry.erase(&indices);
     entries::save_body(conn, row, entry.body())?;
     drop_packs(conn, row)?;
     blobs::drop_unused(conn)?;

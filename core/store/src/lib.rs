@@ -52,15 +52,16 @@ mod words;
 pub use blobs::{BlobState, Manifest};
 pub use documents::{DocumentCache, DocumentPlace};
 pub use entries::{Sent, State};
+pub use erase::ErasableOps;
 pub use error::StoreError;
 pub use files::Location;
 pub use maintenance::{Evicted, Finding};
 pub use outbox::{ItemId, PendingOp};
 pub use parcels::{CarriedParcel, Exported, ParcelImport, ParcelTo, Span};
 pub use queries::{
-    AssignmentRow, CommentRow, CourseRow, DueMark, GradeRow, GradesRow, HistoricalRow, LessonRow,
-    MarkRow, MemberRow, PostRow, ProgressRow, QuizAttemptRow, QuizRow, ReleaseRow, SubmissionRow,
-    WorkRow,
+    AssignmentRow, CommentRow, CourseRow, DueMark, FeedRow, GradeRow, GradesRow, GuardianRow,
+    HistoricalRow, LessonRow, MarkRow, MemberRow, Notice, NoticeKind, PostRow, ProgressRow,
+    QuizAttemptRow, QuizRow, ReleaseRow, ReportRow, SubmissionRow, WorkRow,
 };
 pub use search::Hit;
 pub use status::{ClockAnchor, DataUse, Item, ItemState, RefusedEntry, Unsent};

@@ -11,6 +11,8 @@ pub(crate) const INCARNATION: &str = "incarnation";
 pub(crate) const FOLD_VERSION: &str = "fold-version";
 pub(crate) const CLOCK_ANCHOR: &str = "clock-anchor";
 pub(crate) const FORKED: &str = "forked";
+/// Something was erased, and old frames of the WAL may still have it.
+pub(crate) const ERASED: &str = "erased";
 pub(crate) const RELAY_MS: &str = "relay-ms";
 
 pub(crate) fn load<T: FromSql>(conn: &Connection, name: &str) -> Result<Option<T>, StoreError> {
@@ -23,6 +25,12 @@ pub(crate) fn load<T: FromSql>(conn: &Connection, name: &str) -> Result<Option<T
 pub(crate) fn save(conn: &Connection, name: &str, value: impl ToSql) -> Result<(), StoreError> {
     conn.prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")?
         .execute(params![name, value])?;
+    Ok(())
+}
+
+pub(crate) fn drop(conn: &Connection, name: &str) -> Result<(), StoreError> {
+    conn.prepare_cached("DELETE FROM meta WHERE name = ?1")?
+        .execute([name])?;
     Ok(())
 }
 

@@ -1,10 +1,11 @@
 //! Sealed late: what the user did waits as operations, until a carrier is
 //! ready for entries.
 use rusqlite::{Connection, params};
+use stunity_model::erasure::is_authority;
 use stunity_proto::{DocId, EntryId, Kind, Lane, ObjectId, SpaceId, limits};
 
 use crate::database::int;
-use crate::{StoreError, documents, domain, fold};
+use crate::{StoreError, documents, fold};
 
 /// One operation that waits to be sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub(crate) struct QueuedOp {
 fn priority(kind: Kind) -> i64 {
     match kind {
         Kind::Event(code) if code <= stunity_identity::MAX_ACCOUNT_EVENT => 0,
-        Kind::Event(code) if domain::is_membership(code) => 1,
+        Kind::Event(code) if is_authority(code) => 1,
         Kind::Event(_) => 2,
         Kind::Handshake => 3,
         Kind::Change { .. } => 4,
@@ -211,7 +212,7 @@ pub(crate) fn take_batch(
 /// its own.
 fn needs_own_entry(first: &QueuedOp, last: &QueuedOp, next: Kind) -> bool {
     let genesis = first.kind == Kind::Event(stunity_model::events::CourseGenesis::CODE);
-    let membership = |kind| matches!(kind, Kind::Event(code) if domain::is_membership(code));
+    let membership = |kind| matches!(kind, Kind::Event(code) if is_authority(code));
     !genesis && membership(last.kind) != membership(next)
 }
 

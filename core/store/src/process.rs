@@ -95,12 +95,15 @@ impl Store {
                 if marked {
                     conn.execute("DELETE FROM decoding", [])?;
                 }
+                if touched.erased {
+                    meta::save(conn, meta::ERASED, 1)?;
+                }
                 Ok(touched.erased)
             })?;
         }
         self.alone = false;
         if erased {
-            self.truncate_wal()?;
+            self.finish_erasure()?;
         }
         Ok(settled)
     }

@@ -162,6 +162,7 @@ impl Store {
     fn recover(&mut self) -> Result<(), StoreError> {
         let done = self
             .quarantine_marked()
+            .and_then(|()| self.finish_erasure())
             .and_then(|()| self.refold_if_older())
             .and_then(|()| self.process().map(|_| ()));
         match done {

@@ -337,11 +337,11 @@ fn posts() -> Vec<Event> {
             entry: ENTRY,
             ops: vec![0, 300],
             reason: "privacy".into(),
+        }
+        .into(),
         DocumentSuccessor {
             document: DocId([0x85; 16]),
             successor: DocId([0x86; 16]),
-        }
-        .into(),
         }
         .into(),
     ]

@@ -58,6 +58,7 @@ fn essay(class: &Class, text: &str) -> Work {
         assignment: class.assignment,
         attempt: 1,
         text: text.into(),
+        blobs: Vec::new(),
     }
 }
 

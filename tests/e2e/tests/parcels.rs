@@ -70,6 +70,7 @@ fn work(class: &Class, text: &str) -> Work {
         assignment: class.assignment,
         attempt: 1,
         text: text.into(),
+        blobs: Vec::new(),
     }
 }
 

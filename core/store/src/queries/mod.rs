@@ -4,6 +4,8 @@
 mod courses;
 mod gradebook;
 mod grades;
+mod guardians;
+mod notifications;
 mod quizzes;
 mod social;
 mod states;
@@ -12,8 +14,10 @@ mod work;
 pub use courses::{AssignmentRow, CourseRow, LessonRow, MemberRow};
 pub use gradebook::HistoricalRow;
 pub use grades::{GradeRow, GradesRow, ReleaseRow};
+pub use guardians::GuardianRow;
+pub use notifications::{Notice, NoticeKind};
 pub use quizzes::{DueMark, MarkRow, QuizAttemptRow, QuizRow};
-pub use social::{CommentRow, PostRow};
+pub use social::{CommentRow, FeedRow, PostRow, ReportRow};
 pub use states::{ProgressRow, WorkRow};
 pub use work::SubmissionRow;
 
@@ -41,4 +45,11 @@ fn latest<K: Ord + Clone, T>(rows: impl IntoIterator<Item = (K, T)>) -> Vec<T> {
 /// Whether an id only stands for an operation that no entry carries yet.
 fn is_provisional(id: &stunity_proto::EntryId) -> bool {
     id.0[..24] == [0; 24]
+}
+
+/// Files that stand one after the other in a column.
+fn blob_ids(column: Option<Vec<u8>>) -> Vec<stunity_proto::BlobId> {
+    (column.unwrap_or_default().chunks_exact(32))
+        .filter_map(|id| id.try_into().ok().map(stunity_proto::BlobId))
+        .collect()
 }

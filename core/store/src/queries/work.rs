@@ -7,7 +7,7 @@ use stunity_model::timeliness::{self, Question, Timeliness};
 use stunity_model::work::AssignmentKind;
 use stunity_proto::{AccountId, BlobId, EntryId, Lane, ObjectId, SpaceId};
 
-use super::{AssignmentRow, LATEST_LAST, is_provisional};
+use super::{AssignmentRow, LATEST_LAST, blob_ids, is_provisional};
 use crate::database::uint;
 use crate::{Store, StoreError, process};
 
@@ -89,12 +89,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Raw> {
         day: row.get(13)?,
         score: count(14)?,
         banked: row.get::<_, Option<bool>>(15)?.unwrap_or(false),
-        blobs: row
-            .get::<_, Option<Vec<u8>>>(16)?
-            .unwrap_or_default()
-            .chunks_exact(32)
-            .filter_map(|id| id.try_into().ok().map(BlobId))
-            .collect(),
+        blobs: blob_ids(row.get(16)?),
     })
 }
 
