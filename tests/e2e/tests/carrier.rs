@@ -106,6 +106,7 @@ async fn carried() -> School {
         assignment,
         attempt: 1,
         text: format!("{CANARY} {CANARY}"),
+        blobs: Vec::new(),
     };
     author.submit(work).unwrap();
     let mut file = Vec::new();
