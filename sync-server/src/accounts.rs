@@ -6,12 +6,12 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
 use stunity_identity::{Invitation, StaffRoles};
 use stunity_proto::pack::{Explicit, decode_pack};
 use stunity_proto::{AccountId, Entry};
 use stunity_sync::RelayStore;
 
+use crate::db::sql;
 use crate::error::ServerError;
 use crate::log::{Join, Log, Proof};
 use crate::run::App;
@@ -133,13 +133,12 @@ impl Log {
     ) -> Result<[u8; 16], ServerError> {
         let code = Invitation::generate_code(&mut self.random());
         let expires = self.now_ms() + INVITATION_MS;
-        sqlx::query("INSERT INTO invitation VALUES (?, ?, ?, ?, NULL)")
-            .bind(&Invitation::hash_code(&code).0[..])
+        let statement = sql("INSERT INTO invitation VALUES ($1, $2, $3, $4, NULL)")
+            .bind(Invitation::hash_code(&code).0)
             .bind(i64::from(offices.bits()))
             .bind(account.map(|account| account.0.to_vec()))
-            .bind(expires as i64)
-            .execute(self.pool())
-            .await?;
+            .bind(expires);
+        self.run(statement).await?;
         Ok(code)
     }
 
@@ -169,16 +168,14 @@ impl Log {
         .await
         .map_err(|_| ServerError::Stopping)?
         .map_err(|_| ServerError::Refused("password.short"))?;
-        let done = sqlx::query(
-            "INSERT INTO login VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE \
-             SET password = excluded.password WHERE account = excluded.account",
+        let statement = sql(
+            "INSERT INTO login VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE \
+             SET password = excluded.password WHERE login.account = excluded.account",
         )
         .bind(login)
-        .bind(&account.0[..])
-        .bind(hash)
-        .execute(self.pool())
-        .await?;
-        if done.rows_affected() == 0 {
+        .bind(account.0)
+        .bind(hash);
+        if self.run(statement).await? == 0 {
             return Err(ServerError::Refused("login.taken"));
         }
         Ok(())
@@ -193,14 +190,14 @@ impl Log {
     ) -> Result<AccountId, ServerError> {
         /// Argon2id of nothing that anybody types.
         const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c3R1bml0eS1ub2JvZHk$3WzwiMpVLsCzwJ0n0JxQ5dH0bVQjgTZfVnbJfmsnUYk";
-        let row = sqlx::query("SELECT account, password FROM login WHERE name = ?")
+        let row = sql("SELECT account, password FROM login WHERE name = $1")
             .bind(login)
-            .fetch_optional(self.pool())
+            .optional(self.database())
             .await?;
         let (account, hash) = match &row {
             Some(row) => (
-                Some(AccountId::try_from(row.get::<&[u8], _>(0))?),
-                row.get::<String, _>(1),
+                Some(AccountId::try_from(row.get::<&[u8]>(0)?)?),
+                row.get::<String>(1)?,
             ),
             None => (None, NOBODY.to_owned()),
         };

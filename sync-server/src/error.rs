@@ -22,6 +22,9 @@ pub enum ServerError {
     /// Stored bytes that do not decode: the database was altered.
     #[error("stored bytes: {0}")]
     Stored(#[from] stunity_proto::DecodeError),
+    /// Another request of the same batch failed: nothing of it was stored.
+    #[error("the batch was rolled back")]
+    RolledBack,
     /// The writer is gone: the relay is stopping.
     #[error("stopping")]
     Stopping,

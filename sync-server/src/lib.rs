@@ -1,6 +1,7 @@
 //! The relay of a school.
 //!
 //! - [`keys`]: school root, operator and node keys on disk;
+//! - [`db`]: SQLite or PostgreSQL behind the same statements;
 //! - [`log`]: the log in its database, its one writer, what sessions read;
 //! - [`socket`]: the WebSocket driver of `stunity_sync::relay::Session`;
 //! - [`accounts`]: joining and first sign-in over HTTP;
@@ -9,6 +10,7 @@
 //! - [`platform`]: the clock and the randomness, to be given by tests.
 
 pub mod accounts;
+pub mod db;
 pub mod error;
 pub mod keys;
 pub mod log;

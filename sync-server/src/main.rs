@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use stunity_identity::StaffRoles;
 use stunity_proto::AccountId;
 use stunity_server::accounts::to_hex;
+use stunity_server::db::Source;
 use stunity_server::error::ServerError;
 use stunity_server::keys::SchoolKeys;
 use stunity_server::platform::{Platform, System};
@@ -24,6 +25,9 @@ struct Cli {
         global = true
     )]
     data: PathBuf,
+    /// A database of PostgreSQL, `postgres://…`, instead of a file in the folder.
+    #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true)]
+    database: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -116,9 +120,11 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<(), ServerError> {
+    let source = Source::new(&cli.data, cli.database.as_deref())?;
+    let open = || Log::open_at(&cli.data, &source);
     match cli.command {
         Command::Serve { listen, host } => {
-            let log = Log::open(&cli.data).await?;
+            let log = open().await?;
             let listener = tokio::net::TcpListener::bind(listen).await?;
             let address = listener.local_addr()?;
             let host = host.unwrap_or_else(|| address.to_string());
@@ -135,7 +141,7 @@ async fn run(cli: Cli) -> Result<(), ServerError> {
                     .and(StaffRoles::REGISTRAR),
                 _ => return Err(ServerError::Refused("role.unknown")),
             };
-            let log = Log::open(&cli.data).await?;
+            let log = open().await?;
             println!("{}", to_hex(&log.invite(offices, account).await?));
             Ok(())
         }
@@ -144,7 +150,7 @@ async fn run(cli: Cli) -> Result<(), ServerError> {
             password,
             account,
         } => {
-            let log = Log::open(&cli.data).await?;
+            let log = open().await?;
             log.set_login(&login, &password, account).await
         }
         Command::School { command } => {
@@ -159,9 +165,9 @@ async fn run(cli: Cli) -> Result<(), ServerError> {
                 SchoolCommand::MoveRoot { to } => keys.move_root(&to),
             }
         }
-        Command::Doctor => stunity_server::run::doctor(&cli.data).await,
-        Command::Backup { to } => Log::open(&cli.data).await?.backup(&to).await,
-        Command::Restore { from } => stunity_server::log::restore(&cli.data, &from).await,
+        Command::Doctor => stunity_server::run::doctor(&open().await?).await,
+        Command::Backup { to } => open().await?.backup(&to).await,
+        Command::Restore { from } => stunity_server::log::restore(&source, &from).await,
     }
 }
 

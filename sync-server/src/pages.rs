@@ -4,10 +4,10 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use sqlx::Row;
 use stunity_proto::DeviceId;
 use stunity_sync::RelayStore;
 
+use crate::db::sql;
 use crate::error::ServerError;
 use crate::log::Log;
 use crate::run::App;
@@ -21,45 +21,37 @@ pub fn router() -> Router<App> {
 }
 
 async fn health(State(app): State<App>) -> Result<Response, ServerError> {
-    sqlx::query("SELECT 1").execute(app.log.pool()).await?;
+    sql("SELECT 1").execute(app.log.database()).await?;
     Ok(axum::Json(serde_json::json!({ "status": "ok" })).into_response())
 }
 
 struct Counts {
     entries: i64,
     spaces: i64,
+    lanes: i64,
     accounts: i64,
     devices: i64,
 }
 
 impl Log {
     async fn counts(&self) -> Result<Counts, ServerError> {
-        // Entries are numbered by rowid and never deleted: the highest counts.
-        let row = sqlx::query(
-            "SELECT (SELECT COALESCE(MAX(n), 0) FROM entry), \
-             (SELECT COUNT(*) FROM target_end WHERE lane = x''), \
-             (SELECT COUNT(*) FROM account), (SELECT COUNT(*) FROM device)",
+        // Where a space ends is how many entries were numbered in it.
+        let row = sql(
+            "SELECT CAST(COALESCE(SUM(sequence), 0) AS BIGINT), COUNT(*), \
+             (SELECT COUNT(*) FROM target_end WHERE lane <> $1), \
+             (SELECT COUNT(*) FROM account), (SELECT COUNT(*) FROM device) \
+             FROM target_end WHERE lane = $1",
         )
-        .fetch_one(self.pool())
+        .bind(Vec::new())
+        .one(self.database())
         .await?;
         Ok(Counts {
-            entries: row.get(0),
-            spaces: row.get(1),
-            accounts: row.get(2),
-            devices: row.get(3),
+            entries: row.get(0)?,
+            spaces: row.get(1)?,
+            lanes: row.get(2)?,
+            accounts: row.get(3)?,
+            devices: row.get(4)?,
         })
-    }
-
-    /// Notes that a device has connected; for people, decides nothing.
-    pub async fn saw_device(&self, device: DeviceId) {
-        let noted = sqlx::query("UPDATE device SET seen_ms = ? WHERE id = ?")
-            .bind(self.now_ms() as i64)
-            .bind(&device.0[..])
-            .execute(self.pool())
-            .await;
-        if noted.is_err() {
-            tracing::warn!("the time of a connection was not noted");
-        }
     }
 }
 
@@ -88,21 +80,18 @@ th,td{text-align:left;padding:.4rem .6rem;border-bottom:1px solid #d8dee4}\
 async fn status(State(app): State<App>) -> Result<Response, ServerError> {
     let counts = app.log.counts().await?;
     let connected = app.log.bus().devices();
-    let rows = sqlx::query(
+    let rows = sql(
         "SELECT d.id, d.account, d.revoked, d.seen_ms, a.staff_roles FROM device d \
          LEFT JOIN account a ON a.id = d.account ORDER BY d.seen_ms DESC NULLS LAST LIMIT 200",
     )
-    .fetch_all(app.log.pool())
+    .all(app.log.database())
     .await?;
-    let lanes: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM target_end WHERE lane != x''")
-        .fetch_one(app.log.pool())
-        .await?;
     let now = app.log.now_ms() as i64;
     let mut devices = String::new();
     for row in rows {
-        let id = DeviceId::try_from(row.get::<&[u8], _>(0))?;
-        let seen: Option<i64> = row.get(3);
-        let state = if row.get(2) {
+        let id = DeviceId::try_from(row.get::<&[u8]>(0)?)?;
+        let seen: Option<i64> = row.get(3)?;
+        let state = if row.get(2)? {
             "revoked · បានដកហូត".to_owned()
         } else if connected.contains(&id) {
             "<span class=live>● connected · បានភ្ជាប់</span>".to_owned()
@@ -111,7 +100,7 @@ async fn status(State(app): State<App>) -> Result<Response, ServerError> {
                 format!("{} min ago · នាទីមុន", (now - seen).max(0) / 60_000)
             })
         };
-        let role = if row.get::<Option<i64>, _>(4).unwrap_or(0) != 0 {
+        let role = if row.get::<Option<i64>>(4)?.unwrap_or(0) != 0 {
             "staff · បុគ្គលិក"
         } else {
             "pupil · សិស្ស"
@@ -131,10 +120,11 @@ async fn status(State(app): State<App>) -> Result<Response, ServerError> {
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport \
          content='width=device-width'><title>Stunity relay</title><style>{STYLE}</style>\
          <h1>Stunity <small>relay · ស្ថានីយបញ្ជូន</small></h1>\
-         <p class=n>{} entries · {} spaces · {lanes} lanes · {} accounts · {} devices, {} connected</p>\
+         <p class=n>{} entries · {} spaces · {} lanes · {} accounts · {} devices, {} connected</p>\
          <h2>Devices · ឧបករណ៍</h2><table><tr><th>Device<th>Who<th>Last seen</tr>{devices}</table>{root}",
         counts.entries,
         counts.spaces,
+        counts.lanes,
         counts.accounts,
         counts.devices,
         connected.len(),

@@ -8,6 +8,7 @@ use stunity_sync::RelayStore;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::db::{Database, sql};
 use crate::error::ServerError;
 use crate::{Log, accounts, pages, parcels, socket};
 
@@ -44,7 +45,7 @@ pub async fn serve(
 ) -> Result<(), ServerError> {
     let (stopping, shutdown) = watch::channel(false);
     let app = App {
-        log,
+        log: log.clone(),
         host,
         shutdown,
     };
@@ -60,15 +61,14 @@ pub async fn serve(
             let _ = stopping.send(true);
         })
         .await?;
-    Ok(())
+    log.flush().await
 }
 
 /// Checks keys and database and says what it finds.
 ///
 /// # Errors
 /// What it cannot open, or `database.damaged`.
-pub async fn doctor(folder: &std::path::Path) -> Result<(), ServerError> {
-    let log = Log::open(folder).await?;
+pub async fn doctor(log: &Log) -> Result<(), ServerError> {
     let keys = log.keys();
     println!("school {}", keys.school());
     if keys.has_root() {
@@ -79,9 +79,19 @@ pub async fn doctor(folder: &std::path::Path) -> Result<(), ServerError> {
         Ok(_) => println!("the node's certificate is valid"),
         Err(error) => println!("the node's certificate: {error}"),
     }
-    let check: String = sqlx::query_scalar("PRAGMA integrity_check")
-        .fetch_one(log.pool())
-        .await?;
+    let check: String = match log.database() {
+        Database::Sqlite(_) => sql("PRAGMA integrity_check")
+            .one(log.database())
+            .await?
+            .get(0)?,
+        // PostgreSQL checks pages as it reads them; here every entry is read.
+        Database::Postgres(_) => {
+            sql("SELECT COALESCE(SUM(LENGTH(header) + LENGTH(body)), 0) FROM entry")
+                .execute(log.database())
+                .await?;
+            "ok".into()
+        }
+    };
     println!("database: {check}");
     if check == "ok" {
         Ok(())

@@ -144,7 +144,7 @@ async fn register(
 ) -> Option<Subscriber> {
     use stunity_sync::RelayStore;
     let record = app.log.device(device).await.ok()??;
-    app.log.saw_device(device).await;
+    app.log.saw_device(device);
     Some(Subscriber::new(
         app.log.clone(),
         record.account,

@@ -2,6 +2,7 @@
 mod bench;
 mod demo;
 mod layers;
+mod postgres;
 mod run;
 mod steps;
 mod test;
@@ -19,6 +20,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   bench [wire|relay|client|classes]
                   prints budgets beside figures, from a release build
   sim [OPTIONS]   the simulator; `sim --help` tells its options
+  postgres        the tests of the relay on PostgreSQL, in a server of their own
   check-layers    whether dependencies point down
 ";
 
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         ["demo", "class-fortnight", rest @ ..] => tools::exit(demo::class_fortnight(rest)),
         ["bench", rest @ ..] => tools::exit(bench::bench(rest)),
         ["sim", rest @ ..] => tools::exit(bench::sim(rest)),
+        ["postgres"] => tools::exit(postgres::test().and_then(steps::Outcome::passed)),
         ["check-layers"] => tools::exit(layers::check()),
         _ => {
             eprint!("{USAGE}");

@@ -1,5 +1,5 @@
 //! The steps of `cargo xtask test`, as data.
-use crate::{demo, layers, tools};
+use crate::{demo, layers, postgres, tools};
 
 /// How a step ended.
 pub enum Outcome {
@@ -7,6 +7,16 @@ pub enum Outcome {
     Passed,
     /// It could not run here; says why in one line.
     Skipped(String),
+}
+
+impl Outcome {
+    /// An error where the step did not run.
+    pub fn passed(self) -> Result<(), String> {
+        match self {
+            Self::Passed => Ok(()),
+            Self::Skipped(why) => Err(why),
+        }
+    }
 }
 
 /// One step.
@@ -67,6 +77,11 @@ pub const STEPS: &[Step] = &[
         name: "fortnight",
         quick: false,
         run: fortnight,
+    },
+    Step {
+        name: "postgres",
+        quick: false,
+        run: postgres::test,
     },
     Step {
         name: "wasm32",

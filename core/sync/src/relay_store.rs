@@ -148,7 +148,7 @@ pub trait RelayStore: Send + Sync {
         pack: PackId,
     ) -> impl Future<Output = Result<u32, SyncError>> + Send;
 
-    /// Keeps a slice of an upload.
+    /// Keeps a slice of an upload. May be lazy: what is lost crosses again.
     fn save_upload_slice(
         &self,
         device: DeviceId,

@@ -2,12 +2,12 @@
 //! Loaded when asked for and kept; dropped as a whole after a failed commit.
 use std::collections::BTreeMap;
 
-use sqlx::{Row, SqliteConnection};
 use stunity_identity::{AccountLog, Position, VerifyingKey};
 use stunity_model::events::{CourseGenesis, Event};
 use stunity_model::{Membership, judge::facts};
 use stunity_proto::{AccountId, Body, Entry, Kind, Lane, SchoolId, Signature, SpaceId};
 
+use crate::db::{Transaction, sql};
 use crate::error::ServerError;
 
 /// Accounts kept in memory; a school's teachers and the pupils of a busy hour.
@@ -59,24 +59,33 @@ impl Authority {
         }
     }
 
+    /// Whether [`Authority::load_log`] would ask the database for nothing.
+    pub fn has_log(&self, account: AccountId) -> bool {
+        self.logs.contains_key(&account)
+    }
+
+    /// Whether [`Authority::load_course`] would ask the database for nothing.
+    pub fn has_course(&self, space: SpaceId) -> bool {
+        self.courses.contains_key(&space)
+    }
+
     pub async fn load_account(
         &mut self,
-        db: &mut SqliteConnection,
+        db: &mut Transaction<'_>,
         account: AccountId,
     ) -> Result<(), ServerError> {
         if self.accounts.contains_key(&account) {
             return Ok(());
         }
-        let row = sqlx::query(
-            "SELECT root, staff_roles, staff_serial, in_person FROM account WHERE id = ?",
-        )
-        .bind(&account.0[..])
-        .fetch_optional(db)
-        .await?;
+        let row =
+            sql("SELECT root, staff_roles, staff_serial, in_person FROM account WHERE id = $1")
+                .bind(account.0)
+                .optional(db)
+                .await?;
         let standing = match row {
             None => None,
             Some(row) => {
-                let root: &[u8] = row.get(0);
+                let root: &[u8] = row.get(0)?;
                 let key = root
                     .try_into()
                     .ok()
@@ -84,9 +93,9 @@ impl Authority {
                     .ok_or(ServerError::Keys("root of an account".into()))?;
                 Some(Standing {
                     root: key,
-                    staff_roles: row.get::<i64, _>(1) as u8,
-                    staff_serial: row.get::<i64, _>(2) as u64,
-                    in_person: row.get(3),
+                    staff_roles: row.get::<i64>(1)? as u8,
+                    staff_serial: row.get::<i64>(2)? as u64,
+                    in_person: row.get(3)?,
                 })
             }
         };
@@ -104,7 +113,7 @@ impl Authority {
 
     pub async fn load_log(
         &mut self,
-        db: &mut SqliteConnection,
+        db: &mut Transaction<'_>,
         school: SchoolId,
         account: AccountId,
     ) -> Result<(), ServerError> {
@@ -115,21 +124,21 @@ impl Authority {
         if self.logs.contains_key(&account) {
             return Ok(());
         }
-        let rows = sqlx::query(
+        let rows = sql(
             "SELECT e.header, e.signature, e.body, n.sequence FROM numbering n \
-             JOIN entry e ON e.n = n.entry WHERE n.space = ? AND n.lane = ? ORDER BY n.sequence",
+             JOIN entry e ON e.n = n.entry WHERE n.space = $1 AND n.lane = $2 ORDER BY n.sequence",
         )
-        .bind(&account.0[..])
+        .bind(account.0)
         .bind(Lane::Keys.to_key())
-        .fetch_all(db)
+        .all(db)
         .await?;
         let mut entries = Vec::with_capacity(rows.len());
         for row in &rows {
             let place = Position {
                 epoch: 1,
-                sequence: row.get::<i64, _>(3) as u64,
+                sequence: row.get::<i64>(3)? as u64,
             };
-            entries.push((entry(row.get(0), row.get(1), row.get(2))?, place));
+            entries.push((entry(row.get(0)?, row.get(1)?, row.get(2)?)?, place));
         }
         let mut log = AccountLog::new(school, account, standing.root);
         log.extend(entries.iter().map(|(entry, place)| (entry, Some(*place))));
@@ -143,23 +152,23 @@ impl Authority {
 
     pub async fn load_course(
         &mut self,
-        db: &mut SqliteConnection,
+        db: &mut Transaction<'_>,
         space: SpaceId,
     ) -> Result<(), ServerError> {
         if self.courses.contains_key(&space) {
             return Ok(());
         }
-        let rows = sqlx::query(
+        let rows = sql(
             "SELECT e.header, e.signature, e.body FROM entry e WHERE e.n IN \
-             (SELECT entry FROM p_member WHERE space = ?1 UNION SELECT entry FROM p_course WHERE space = ?1)",
+             (SELECT entry FROM p_member WHERE space = $1 UNION SELECT entry FROM p_course WHERE space = $1)",
         )
-        .bind(&space.0[..])
-        .fetch_all(db)
+        .bind(space.0)
+        .all(db)
         .await?;
         let mut course = None;
         let mut entries = Vec::with_capacity(rows.len());
         for row in &rows {
-            entries.push(entry(row.get(0), row.get(1), row.get(2))?);
+            entries.push(entry(row.get(0)?, row.get(1)?, row.get(2)?)?);
         }
         for entry in &entries {
             for (kind, op) in entry.ops() {

@@ -1,9 +1,8 @@
 //! Backup while the relay runs, and restore.
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use sqlx::{Connection, Executor, SqliteConnection};
-
-use super::{Log, options};
+use super::Log;
+use crate::db::{Database, Source, sql};
 use crate::error::ServerError;
 
 impl Log {
@@ -15,9 +14,12 @@ impl Log {
         if to.exists() {
             return Err(ServerError::Refused("backup.exists"));
         }
-        sqlx::query("VACUUM INTO ?")
+        if let Database::Postgres(_) = self.database() {
+            return Err(ServerError::Refused("backup.postgres"));
+        }
+        sql("VACUUM INTO $1")
             .bind(to.to_string_lossy().into_owned())
-            .execute(self.pool())
+            .execute(self.database())
             .await?;
         std::fs::File::open(to)?.sync_all()?;
         Ok(())
@@ -30,22 +32,30 @@ impl Log {
 ///
 /// # Errors
 /// A backup that is damaged, or files that cannot be written.
-pub async fn restore(folder: &Path, from: &Path) -> Result<(), ServerError> {
-    let new = folder.join("relay.db.restored");
+pub async fn restore(source: &Source, from: &Path) -> Result<(), ServerError> {
+    let Source::Sqlite(path) = source else {
+        return Err(ServerError::Refused("backup.postgres"));
+    };
+    let beside = |ending: &str| {
+        let mut name = path.clone().into_os_string();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    let new = beside(".restored");
     std::fs::copy(from, &new)?;
-    let mut db = SqliteConnection::connect_with(&options(&new)).await?;
-    let check: String = sqlx::query_scalar("PRAGMA integrity_check")
-        .fetch_one(&mut db)
-        .await?;
+    let mut db = Source::Sqlite(new.clone()).connect().await?;
+    let check: String = sql("PRAGMA integrity_check").one(&mut db).await?.get(0)?;
     if check != "ok" {
         return Err(ServerError::Refused("backup.damaged"));
     }
-    db.execute("UPDATE relay SET epoch = epoch + 1; DELETE FROM cursor_log; DELETE FROM download; PRAGMA wal_checkpoint(TRUNCATE)")
+    let mut tx = db.begin().await?;
+    tx.script("UPDATE relay SET epoch = epoch + 1; DELETE FROM cursor_log; DELETE FROM download")
         .await?;
+    tx.commit().await?;
     db.close().await?;
-    for name in ["relay.db-wal", "relay.db-shm"] {
-        let _ = std::fs::remove_file(folder.join(name));
+    for ending in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(beside(ending));
     }
-    std::fs::rename(new, folder.join("relay.db"))?;
+    std::fs::rename(new, path)?;
     Ok(())
 }

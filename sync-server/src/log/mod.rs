@@ -7,17 +7,15 @@
 mod authority;
 mod backup;
 mod bus;
+mod codec;
 mod judging;
+mod keep;
 mod read;
-mod schema;
 mod write;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use stunity_proto::{AccountId, DeviceId, Entry};
 use stunity_sync::replica::Outcome;
 use tokio::sync::{mpsc, oneshot};
@@ -25,9 +23,11 @@ use tokio::sync::{mpsc, oneshot};
 pub use backup::restore;
 pub use bus::{BACKLOG, Bus, Message, Subscriber};
 
+use crate::db::{Database, Source, Statement, migrate, sql};
 use crate::error::ServerError;
 use crate::keys::SchoolKeys;
 use crate::platform::{Platform, Randomness, System};
+use keep::Keep;
 
 /// Appends that wait for the writer: beyond that, uploads wait in their sockets.
 const QUEUE: usize = 1024;
@@ -43,6 +43,15 @@ pub(crate) enum Request {
     /// An account joins: its root is bound, then its first entries are stored.
     Join {
         join: Box<Join>,
+        answer: oneshot::Sender<Result<(), ServerError>>,
+    },
+    /// A statement of the relay's own; answers how many rows it changed.
+    Run {
+        statement: Box<Statement>,
+        answer: oneshot::Sender<Result<u64, ServerError>>,
+    },
+    /// What sessions left is to be written now.
+    Flush {
         answer: oneshot::Sender<Result<(), ServerError>>,
     },
 }
@@ -67,8 +76,9 @@ pub enum Proof {
 
 struct Inner {
     keys: SchoolKeys,
-    readers: SqlitePool,
+    readers: Database,
     requests: mpsc::Sender<Request>,
+    keep: Arc<Keep>,
     bus: Bus,
     epoch: u64,
     platform: Arc<dyn Platform>,
@@ -80,19 +90,6 @@ pub struct Log {
     inner: Arc<Inner>,
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(Duration::from_secs(10))
-        .statement_cache_capacity(256)
-        .foreign_keys(false)
-        .pragma("secure_delete", "ON")
-        .pragma("temp_store", "MEMORY")
-}
-
 impl Log {
     /// Opens the log in `folder`, making the school's keys and the database where
     /// they are missing.
@@ -100,46 +97,49 @@ impl Log {
     /// # Errors
     /// Keys or a database that cannot be opened.
     pub async fn open(folder: &Path) -> Result<Self, ServerError> {
-        Self::open_with(folder, Arc::new(System)).await
+        Self::open_at(folder, &Source::new(folder, None)?).await
     }
 
-    /// As [`Log::open`], with another clock and other randomness: tests and the
+    /// As [`Log::open`], with the database elsewhere.
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub async fn open_at(folder: &Path, source: &Source) -> Result<Self, ServerError> {
+        Self::open_with(folder, source, Arc::new(System)).await
+    }
+
+    /// As [`Log::open_at`], with another clock and other randomness: tests and the
     /// simulator.
     ///
     /// # Errors
     /// As [`Log::open`].
     pub async fn open_with(
         folder: &Path,
+        source: &Source,
         platform: Arc<dyn Platform>,
     ) -> Result<Self, ServerError> {
         let keys = SchoolKeys::open(&folder.join("keys"), &platform)?;
-        let path = folder.join("relay.db");
-        let mut writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options(&path))
+        let mut writer = source.connect().await?;
+        migrate(&mut writer).await?;
+        let epoch = sql("SELECT epoch FROM relay")
+            .one(&mut writer)
             .await?
-            .acquire()
-            .await?
-            .detach();
-        schema::migrate(&mut writer).await?;
-        let epoch = schema::epoch(&mut writer).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(4)
-            .min_connections(0)
-            .connect_lazy_with(options(&path));
+            .get(0)?;
         let (requests, queue) = mpsc::channel(QUEUE);
         let log = Self {
             inner: Arc::new(Inner {
                 keys,
-                readers,
+                readers: source.pool()?,
                 requests,
+                keep: Arc::default(),
                 bus: Bus::default(),
                 epoch,
                 platform,
             }),
         };
         // The writer holds the log weakly: it ends when the last handle goes.
-        tokio::spawn(write::run(Arc::downgrade(&log.inner), writer, queue));
+        let keep = log.inner.keep.clone();
+        tokio::spawn(write::run(Arc::downgrade(&log.inner), writer, queue, keep));
         Ok(log)
     }
 
@@ -160,10 +160,32 @@ impl Log {
         Randomness(self.inner.platform.clone())
     }
 
-    /// The pool of readers.
+    /// The database, for reading.
     #[must_use]
-    pub fn pool(&self) -> &SqlitePool {
+    pub fn database(&self) -> &Database {
         &self.inner.readers
+    }
+
+    /// Runs a statement that changes the relay's own tables, through the one
+    /// writer; answers how many rows it changed, after the commit.
+    pub(crate) async fn run(&self, statement: Statement) -> Result<u64, ServerError> {
+        let (answer, wait) = oneshot::channel();
+        let statement = Box::new(statement);
+        self.ask(Request::Run { statement, answer }, wait).await
+    }
+
+    /// Notes that a device has connected; for people, decides nothing.
+    pub fn saw_device(&self, device: DeviceId) {
+        self.inner.keep.seen(device, self.inner.platform.now_ms());
+    }
+
+    /// Writes what sessions left: before the process ends.
+    ///
+    /// # Errors
+    /// A database that fails.
+    pub async fn flush(&self) -> Result<(), ServerError> {
+        let (answer, wait) = oneshot::channel();
+        self.ask(Request::Flush { answer }, wait).await
     }
 
     /// Stores entries in order, see [`stunity_sync::RelayStore::append`]. Without

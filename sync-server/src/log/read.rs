@@ -1,11 +1,8 @@
 //! What sessions read and keep.
 use std::collections::BTreeMap;
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 use stunity_identity::{VerifyingKey, sign_root};
 use stunity_model::Roles;
-use stunity_proto::cbor::{Reader, Writer};
 use stunity_proto::pack::ChainKey;
 use stunity_proto::{
     AccountId, DecodeError, DeviceId, Entry, EntryId, GroupId, Hash, Lane, NodeId, PackId,
@@ -15,21 +12,24 @@ use stunity_sync::relay_store::{
     CursorLog, DeviceRecord, Download, LogItem, Page, RelayStore, UploadContext,
 };
 use stunity_sync::replica::Outcome;
-use stunity_sync::{Cursor, Position, Running, SyncError, Target};
+use stunity_sync::{Position, Running, SyncError, Target};
 
 use super::Log;
+use super::codec::{decode_cursor_log, decode_download};
+use super::keep::Parts;
 use super::write::chain_entry;
+use crate::db::{Row, sql};
 use crate::error::ServerError;
 
-/// Partial uploads that a device may leave, bytes.
-const MAX_UPLOADS: i64 = 1024 * 1024;
+/// Targets whose ends one statement asks for.
+const ENDS_AT_ONCE: usize = 8;
 
-fn lane_key(target: Target) -> Vec<u8> {
+pub(super) fn lane_key(target: Target) -> Vec<u8> {
     target.lane.map_or_else(Vec::new, |lane| lane.to_key())
 }
 
-fn item(row: &SqliteRow, target: Target, epoch: u64) -> Result<LogItem, ServerError> {
-    let heads: &[u8] = row.get(9);
+fn item(row: &Row, target: Target, epoch: u64) -> Result<LogItem, ServerError> {
+    let heads: &[u8] = row.get(9)?;
     let head_sequences = heads
         .chunks_exact(40)
         .map(|head| {
@@ -42,17 +42,17 @@ fn item(row: &SqliteRow, target: Target, epoch: u64) -> Result<LogItem, ServerEr
         })
         .collect::<Result<_, DecodeError>>()?;
     Ok(LogItem {
-        entry: super::authority::entry(row.get(0), row.get(1), row.get(2))?,
+        entry: super::authority::entry(row.get(0)?, row.get(1)?, row.get(2)?)?,
         position: Position {
             space: target.space,
-            lane: Lane::from_key(row.get(4))?,
+            lane: Lane::from_key(row.get(4)?)?,
             epoch,
-            sequence: row.get::<i64, _>(3) as u64,
-            received_ms: row.get::<i64, _>(5) as u64,
+            sequence: row.get::<i64>(3)? as u64,
+            received_ms: row.get::<i64>(5)? as u64,
         },
-        lane_hash: Hash::try_from(row.get::<&[u8], _>(6))?,
-        space_hash: Hash::try_from(row.get::<&[u8], _>(7))?,
-        same_heads: row.get(8),
+        lane_hash: Hash::try_from(row.get::<&[u8]>(6)?)?,
+        space_hash: Hash::try_from(row.get::<&[u8]>(7)?)?,
+        same_heads: row.get(8)?,
         head_sequences,
     })
 }
@@ -70,29 +70,29 @@ impl Log {
     ) -> Result<Page, ServerError> {
         // Entries are rarely below 300 bytes, so this many rows are enough.
         let limit = (max_bytes / 300).clamp(16, 2048) as i64;
-        let sql = match target.lane {
-            None => format!(
-                "{ITEM} WHERE n.space = ?1 AND n.sequence > ?2 ORDER BY n.sequence LIMIT ?3"
-            ),
-            Some(_) => format!(
-                "{ITEM} WHERE n.space = ?1 AND n.lane = ?4 AND n.sequence > ?2 ORDER BY n.sequence LIMIT ?3"
-            ),
+        let query = match target.lane {
+            None => sql(format!(
+                "{ITEM} WHERE n.space = $1 AND n.sequence > $2 ORDER BY n.sequence LIMIT $3"
+            )),
+            Some(_) => sql(format!(
+                "{ITEM} WHERE n.space = $1 AND n.lane = $4 AND n.sequence > $2 \
+                 ORDER BY n.sequence LIMIT $3"
+            )),
         };
-        let mut query = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(target.space.0.to_vec())
-            .bind(after as i64)
-            .bind(limit);
-        if target.lane.is_some() {
-            query = query.bind(lane_key(target));
-        }
-        let rows = query.fetch_all(self.pool()).await?;
+        let rows = query
+            .bind(target.space.0)
+            .bind(after)
+            .bind(limit)
+            .bind_if(target.lane.map(|lane| lane.to_key()))
+            .all(self.database())
+            .await?;
         let mut page = Page {
             more: rows.len() as i64 == limit,
             ..Page::default()
         };
         let mut bytes = 0;
         for row in &rows {
-            bytes += row.get::<i64, _>(10) as usize;
+            bytes += row.get::<i64>(10)? as usize;
             if bytes > max_bytes && !page.items.is_empty() {
                 page.more = true;
                 break;
@@ -109,9 +109,9 @@ impl Log {
             lane: Some(lane),
         };
         let mut view = vec![whole(account.space())];
-        let staff: Option<i64> = sqlx::query_scalar("SELECT staff_roles FROM account WHERE id = ?")
-            .bind(&account.0[..])
-            .fetch_optional(self.pool())
+        let staff: Option<i64> = sql("SELECT staff_roles FROM account WHERE id = $1")
+            .bind(account.0)
+            .scalar(self.database())
             .await?;
         let school = self.keys().school().space();
         view.push(if staff.is_some_and(|roles| roles != 0) {
@@ -119,26 +119,24 @@ impl Log {
         } else {
             lane(school, Lane::All)
         });
-        let rows =
-            sqlx::query("SELECT space, roles FROM membership WHERE account = ? AND roles != 0")
-                .bind(&account.0[..])
-                .fetch_all(self.pool())
-                .await?;
+        let rows = sql("SELECT space, roles FROM membership WHERE account = $1 AND roles != 0")
+            .bind(account.0)
+            .all(self.database())
+            .await?;
         for row in rows {
-            let space = SpaceId::try_from(row.get::<&[u8], _>(0))?;
-            if Roles(row.get::<i64, _>(1) as u64).any(Roles::STAFF) {
+            let space = SpaceId::try_from(row.get::<&[u8]>(0)?)?;
+            if Roles(row.get::<i64>(1)? as u64).any(Roles::STAFF) {
                 view.push(whole(space));
                 continue;
             }
             view.push(lane(space, Lane::All));
             view.push(lane(space, Lane::One(account)));
-            let groups: Vec<Vec<u8>> = sqlx::query_scalar(
-                "SELECT group_id FROM group_member WHERE account = ? AND space = ?",
-            )
-            .bind(&account.0[..])
-            .bind(&space.0[..])
-            .fetch_all(self.pool())
-            .await?;
+            let groups: Vec<Vec<u8>> =
+                sql("SELECT group_id FROM group_member WHERE account = $1 AND space = $2")
+                    .bind(account.0)
+                    .bind(space.0)
+                    .scalars(self.database())
+                    .await?;
             for group in groups {
                 view.push(lane(space, Lane::Group(GroupId::try_from(&group[..])?)));
             }
@@ -148,25 +146,38 @@ impl Log {
     }
 
     async fn read_ends(&self, targets: &[Target]) -> Result<Vec<Running>, ServerError> {
-        let mut out = Vec::with_capacity(targets.len());
-        let mut db = self.pool().acquire().await?;
-        for target in targets {
-            let row =
-                sqlx::query("SELECT sequence, hash FROM target_end WHERE space = ? AND lane = ?")
-                    .bind(&target.space.0[..])
-                    .bind(lane_key(*target))
-                    .fetch_optional(&mut *db)
-                    .await?;
-            out.push(match row {
-                None => Running::START,
-                Some(row) => Running {
+        let mut found = BTreeMap::new();
+        for targets in targets.chunks(ENDS_AT_ONCE) {
+            // Always as many parameters: the statement stays prepared.
+            let wanted: Vec<String> = (0..ENDS_AT_ONCE)
+                .map(|n| format!("(${}, ${})", 2 * n + 1, 2 * n + 2))
+                .collect();
+            let mut statement = sql(format!(
+                "WITH wanted (space, lane) AS (VALUES {}) \
+                 SELECT t.space, t.lane, t.sequence, t.hash FROM wanted w \
+                 CROSS JOIN target_end t WHERE t.space = w.space AND t.lane = w.lane",
+                wanted.join(", ")
+            ));
+            for target in targets.iter().cycle().take(ENDS_AT_ONCE) {
+                statement = statement.bind(target.space.0).bind(lane_key(*target));
+            }
+            for row in statement.all(self.database()).await? {
+                let target = (row.get::<Vec<u8>>(0)?, row.get::<Vec<u8>>(1)?);
+                let at = Running {
                     epoch: self.inner.epoch,
-                    sequence: row.get::<i64, _>(0) as u64,
-                    hash: Hash::try_from(row.get::<&[u8], _>(1))?,
-                },
-            });
+                    sequence: row.get(2)?,
+                    hash: Hash::try_from(row.get::<&[u8]>(3)?)?,
+                };
+                found.insert(target, at);
+            }
         }
-        Ok(out)
+        Ok(targets
+            .iter()
+            .map(|target| {
+                let key = (target.space.0.to_vec(), lane_key(*target));
+                found.get(&key).copied().unwrap_or(Running::START)
+            })
+            .collect())
     }
 
     async fn read_running(
@@ -174,51 +185,41 @@ impl Log {
         target: Target,
         sequence: u64,
     ) -> Result<Option<Hash>, ServerError> {
-        let row =
-            match target.lane {
-                None => {
-                    sqlx::query("SELECT space_hash FROM numbering WHERE space = ? AND sequence = ?")
-                        .bind(target.space.0.to_vec())
-                        .bind(sequence as i64)
-                        .fetch_optional(self.pool())
-                        .await?
-                }
-                Some(_) => sqlx::query(
-                    "SELECT lane_hash FROM numbering WHERE space = ? AND sequence = ? AND lane = ?",
-                )
-                .bind(target.space.0.to_vec())
-                .bind(sequence as i64)
-                .bind(lane_key(target))
-                .fetch_optional(self.pool())
-                .await?,
-            };
-        Ok(row
-            .map(|row| Hash::try_from(row.get::<&[u8], _>(0)))
-            .transpose()?)
+        let hash: Option<Vec<u8>> = match target.lane {
+            None => sql("SELECT space_hash FROM numbering WHERE space = $1 AND sequence = $2"),
+            Some(_) => sql(
+                "SELECT lane_hash FROM numbering WHERE space = $1 AND sequence = $2 AND lane = $3",
+            ),
+        }
+        .bind(target.space.0)
+        .bind(sequence)
+        .bind_if(target.lane.map(|lane| lane.to_key()))
+        .scalar(self.database())
+        .await?;
+        Ok(hash.map(|hash| Hash::try_from(&hash[..])).transpose()?)
     }
 
     async fn read_upload_context(&self, device: DeviceId) -> Result<UploadContext, ServerError> {
-        let certificate: Option<Vec<u8>> =
-            sqlx::query_scalar("SELECT certificate FROM device WHERE id = ?")
-                .bind(&device.0[..])
-                .fetch_optional(self.pool())
-                .await?;
-        let rows = sqlx::query(
+        let certificate: Option<Vec<u8>> = sql("SELECT certificate FROM device WHERE id = $1")
+            .bind(device.0)
+            .scalar(self.database())
+            .await?;
+        let rows = sql(
             "SELECT incarnation, space, lane, sequence, id, account_head, membership_heads \
-             FROM chain WHERE signer = ? AND signer_kind = 0",
+             FROM chain WHERE signer = $1 AND signer_kind = 0",
         )
-        .bind(&device.0[..])
-        .fetch_all(self.pool())
+        .bind(device.0)
+        .all(self.database())
         .await?;
         let mut chains = BTreeMap::new();
         for row in &rows {
             let key = ChainKey {
                 signer: Signer::Device(device),
-                incarnation: row.get::<i64, _>(0) as u32,
-                space: SpaceId::try_from(row.get::<&[u8], _>(1))?,
-                lane: Lane::from_key(row.get(2))?,
+                incarnation: row.get::<i64>(0)? as u32,
+                space: SpaceId::try_from(row.get::<&[u8]>(1)?)?,
+                lane: Lane::from_key(row.get(2)?)?,
             };
-            chains.insert(key, (row.get::<i64, _>(3) as u64, chain_entry(row, 4)?));
+            chains.insert(key, (row.get::<i64>(3)? as u64, chain_entry(row, 4)?));
         }
         Ok(UploadContext {
             chains,
@@ -228,72 +229,52 @@ impl Log {
         })
     }
 
+    /// What is here of a pack from its start, in the database and before it.
+    async fn read_upload(&self, device: DeviceId, pack: PackId) -> Result<Vec<u8>, ServerError> {
+        let rows = sql("SELECT \"offset\", bytes FROM upload WHERE device = $1 AND pack = $2")
+            .bind(device.0)
+            .bind(pack.0)
+            .all(self.database())
+            .await?;
+        let mut parts = Parts::new();
+        for row in &rows {
+            parts.insert(row.get::<i64>(0)? as u32, row.get(1)?);
+        }
+        parts.extend(self.inner.keep.find_upload(device, pack));
+        let mut whole = Vec::new();
+        for (offset, bytes) in parts {
+            // Parts may overlap: what crossed again, or came otherwise.
+            let Some(new) = whole.len().checked_sub(offset as usize) else {
+                break;
+            };
+            whole.extend_from_slice(bytes.get(new..).unwrap_or_default());
+        }
+        Ok(whole)
+    }
+
     async fn read_device(&self, device: DeviceId) -> Result<Option<DeviceRecord>, ServerError> {
-        let row = sqlx::query("SELECT account, key, revoked FROM device WHERE id = ?")
-            .bind(&device.0[..])
-            .fetch_optional(self.pool())
+        let row = sql("SELECT account, key, revoked FROM device WHERE id = $1")
+            .bind(device.0)
+            .optional(self.database())
             .await?;
         let Some(row) = row else { return Ok(None) };
-        let key: &[u8] = row.get(1);
+        let key: &[u8] = row.get(1)?;
         let key = key
             .try_into()
             .ok()
             .and_then(|bytes: [u8; 32]| VerifyingKey::from_bytes(&bytes).ok())
             .ok_or(ServerError::Keys("key of a device".into()))?;
         Ok(Some(DeviceRecord {
-            account: AccountId::try_from(row.get::<&[u8], _>(0))?,
+            account: AccountId::try_from(row.get::<&[u8]>(0)?)?,
             key,
-            revoked: row.get(2),
+            revoked: row.get(2)?,
         }))
     }
 
     /// Keeps a whole pack that came otherwise, in the place of what the device sent
     /// of it.
-    pub(crate) async fn keep_upload(
-        &self,
-        device: DeviceId,
-        pack: PackId,
-        bytes: Vec<u8>,
-    ) -> Result<(), ServerError> {
-        sqlx::query("DELETE FROM upload WHERE device = ? AND pack = ?")
-            .bind(&device.0[..])
-            .bind(&pack.0[..])
-            .execute(self.pool())
-            .await?;
-        let total = bytes.len() as u32;
-        self.exec_upload_slice(device, pack, total, 0, bytes).await
-    }
-
-    async fn exec_upload_slice(
-        &self,
-        device: DeviceId,
-        pack: PackId,
-        total: u32,
-        offset: u32,
-        bytes: Vec<u8>,
-    ) -> Result<(), ServerError> {
-        let held: i64 = sqlx::query_scalar(
-            "SELECT COALESCE(SUM(LENGTH(bytes)), 0) FROM upload WHERE device = ?",
-        )
-        .bind(&device.0[..])
-        .fetch_one(self.pool())
-        .await?;
-        if held > MAX_UPLOADS {
-            sqlx::query("DELETE FROM upload WHERE device = ? AND pack != ?")
-                .bind(&device.0[..])
-                .bind(&pack.0[..])
-                .execute(self.pool())
-                .await?;
-        }
-        sqlx::query("INSERT OR REPLACE INTO upload VALUES (?, ?, ?, ?, ?)")
-            .bind(&device.0[..])
-            .bind(&pack.0[..])
-            .bind(i64::from(total))
-            .bind(i64::from(offset))
-            .bind(bytes)
-            .execute(self.pool())
-            .await?;
-        Ok(())
+    pub(crate) fn keep_upload(&self, device: DeviceId, pack: PackId, bytes: Vec<u8>) {
+        self.inner.keep.upload(device, pack, 0, bytes);
     }
 }
 
@@ -339,12 +320,14 @@ impl RelayStore for Log {
     }
 
     async fn cursor_log(&self, device: DeviceId) -> Result<CursorLog, SyncError> {
-        let bytes: Option<Vec<u8>> =
-            sqlx::query_scalar("SELECT log FROM cursor_log WHERE device = ?")
-                .bind(&device.0[..])
-                .fetch_optional(self.pool())
-                .await
-                .map_err(ServerError::from)?;
+        if let Some(log) = self.inner.keep.find_cursors(device) {
+            return Ok(log);
+        }
+        let bytes: Option<Vec<u8>> = sql("SELECT log FROM cursor_log WHERE device = $1")
+            .bind(device.0)
+            .scalar(self.database())
+            .await
+            .map_err(ServerError::from)?;
         // A log of another version is as good as none: the device is asked.
         Ok(bytes
             .and_then(|bytes| decode_cursor_log(&bytes).ok())
@@ -352,12 +335,7 @@ impl RelayStore for Log {
     }
 
     async fn save_cursor_log(&self, device: DeviceId, log: CursorLog) -> Result<(), SyncError> {
-        sqlx::query("INSERT OR REPLACE INTO cursor_log VALUES (?, ?)")
-            .bind(&device.0[..])
-            .bind(encode_cursor_log(&log))
-            .execute(self.pool())
-            .await
-            .map_err(ServerError::from)?;
+        self.inner.keep.cursors(device, log);
         Ok(())
     }
 
@@ -366,40 +344,23 @@ impl RelayStore for Log {
     }
 
     async fn upload_held(&self, device: DeviceId, pack: PackId) -> Result<u32, SyncError> {
-        let held: i64 = sqlx::query_scalar(
-            "SELECT COALESCE(MAX(offset + LENGTH(bytes)), 0) FROM upload WHERE device = ? AND pack = ?",
-        )
-        .bind(&device.0[..])
-        .bind(&pack.0[..])
-        .fetch_one(self.pool())
-        .await
-        .map_err(ServerError::from)?;
-        Ok(held as u32)
+        Ok(self.read_upload(device, pack).await?.len() as u32)
     }
 
     async fn save_upload_slice(
         &self,
         device: DeviceId,
         pack: PackId,
-        total: u32,
+        _total: u32,
         offset: u32,
         bytes: Vec<u8>,
     ) -> Result<(), SyncError> {
-        Ok(self
-            .exec_upload_slice(device, pack, total, offset, bytes)
-            .await?)
+        self.inner.keep.upload(device, pack, offset, bytes);
+        Ok(())
     }
 
     async fn load_upload(&self, device: DeviceId, pack: PackId) -> Result<Vec<u8>, SyncError> {
-        let parts: Vec<Vec<u8>> = sqlx::query_scalar(
-            "SELECT bytes FROM upload WHERE device = ? AND pack = ? ORDER BY offset",
-        )
-        .bind(&device.0[..])
-        .bind(&pack.0[..])
-        .fetch_all(self.pool())
-        .await
-        .map_err(ServerError::from)?;
-        Ok(parts.concat())
+        Ok(self.read_upload(device, pack).await?)
     }
 
     async fn append(&self, from: DeviceId, entries: Vec<Entry>) -> Result<Vec<Outcome>, SyncError> {
@@ -407,13 +368,7 @@ impl RelayStore for Log {
     }
 
     async fn save_download(&self, device: DeviceId, download: Download) -> Result<(), SyncError> {
-        sqlx::query("INSERT OR REPLACE INTO download VALUES (?, ?, ?)")
-            .bind(&device.0[..])
-            .bind(download.pack.0.to_vec())
-            .bind(encode_download(&download))
-            .execute(self.pool())
-            .await
-            .map_err(ServerError::from)?;
+        self.inner.keep.download(device, download);
         Ok(())
     }
 
@@ -422,11 +377,14 @@ impl RelayStore for Log {
         device: DeviceId,
         pack: PackId,
     ) -> Result<Option<Download>, SyncError> {
+        if let Some(download) = self.inner.keep.find_download(device, pack) {
+            return Ok(Some(download));
+        }
         let bytes: Option<Vec<u8>> =
-            sqlx::query_scalar("SELECT download FROM download WHERE device = ? AND pack = ?")
-                .bind(&device.0[..])
-                .bind(&pack.0[..])
-                .fetch_optional(self.pool())
+            sql("SELECT download FROM download WHERE device = $1 AND pack = $2")
+                .bind(device.0)
+                .bind(pack.0)
+                .scalar(self.database())
                 .await
                 .map_err(ServerError::from)?;
         Ok(bytes.and_then(|bytes| decode_download(&bytes).ok()))
@@ -444,113 +402,4 @@ impl RelayStore for Log {
         }
         Ok(out)
     }
-}
-
-fn write_target(w: &mut Writer, target: &Target) {
-    w.bytes(&target.space.0).bytes(&lane_key(*target));
-}
-
-fn read_target(r: &mut Reader<'_>) -> Result<Target, DecodeError> {
-    let space = SpaceId(r.fixed()?);
-    let lane = r.bytes()?;
-    Ok(Target {
-        space,
-        lane: if lane.is_empty() {
-            None
-        } else {
-            Some(Lane::from_key(lane)?)
-        },
-    })
-}
-
-fn write_cursors(w: &mut Writer, cursors: &[Cursor]) {
-    w.array(cursors.len());
-    for cursor in cursors {
-        w.array(5);
-        write_target(w, &cursor.target);
-        w.uint(cursor.at.epoch)
-            .uint(cursor.at.sequence)
-            .bytes(&cursor.at.hash.0);
-    }
-}
-
-fn read_cursors(r: &mut Reader<'_>) -> Result<Vec<Cursor>, DecodeError> {
-    (0..r.array()?)
-        .map(|_| {
-            r.array_of(5)?;
-            Ok(Cursor {
-                target: read_target(r)?,
-                at: Running {
-                    epoch: r.uint()?,
-                    sequence: r.uint()?,
-                    hash: Hash(r.fixed()?),
-                },
-            })
-        })
-        .collect()
-}
-
-fn encode_cursor_log(log: &CursorLog) -> Vec<u8> {
-    let mut w = Writer::new();
-    w.array(2);
-    write_cursors(&mut w, &log.acknowledged);
-    w.array(log.sent.len());
-    for (cursors, removed) in &log.sent {
-        w.array(2);
-        write_cursors(&mut w, cursors);
-        w.array(removed.len());
-        for target in removed {
-            w.array(2);
-            write_target(&mut w, target);
-        }
-    }
-    w.into_bytes()
-}
-
-fn decode_cursor_log(bytes: &[u8]) -> Result<CursorLog, DecodeError> {
-    let mut r = Reader::new(bytes);
-    r.array_of(2)?;
-    let acknowledged = read_cursors(&mut r)?;
-    let mut sent = Vec::new();
-    for _ in 0..r.array()? {
-        r.array_of(2)?;
-        let cursors = read_cursors(&mut r)?;
-        let removed = (0..r.array()?)
-            .map(|_| {
-                r.array_of(2)?;
-                read_target(&mut r)
-            })
-            .collect::<Result<_, _>>()?;
-        sent.push((cursors, removed));
-    }
-    r.finish()?;
-    Ok(CursorLog { acknowledged, sent })
-}
-
-fn encode_download(download: &Download) -> Vec<u8> {
-    let mut w = Writer::new();
-    w.array(5).bytes(&download.pack.0).bytes(&download.bytes);
-    let leaves: Vec<u8> = download.leaves.iter().flat_map(|leaf| leaf.0).collect();
-    w.bytes(&leaves);
-    write_cursors(&mut w, &download.cursors);
-    w.bytes(&download.base);
-    w.into_bytes()
-}
-
-fn decode_download(bytes: &[u8]) -> Result<Download, DecodeError> {
-    let mut r = Reader::new(bytes);
-    r.array_of(5)?;
-    let download = Download {
-        pack: PackId(r.fixed()?),
-        bytes: r.bytes()?.to_vec(),
-        leaves: r
-            .bytes()?
-            .chunks(32)
-            .map(Hash::try_from)
-            .collect::<Result<_, _>>()?,
-        cursors: read_cursors(&mut r)?,
-        base: r.fixed()?,
-    };
-    r.finish()?;
-    Ok(download)
 }

@@ -1,9 +1,11 @@
 //! A relay in this process, devices on real databases, links that are cut.
 
+mod database;
 mod link;
 mod school;
 mod trace_link;
 
+pub use database::new_database;
 pub use link::CutLink;
 pub use school::School;
 pub use trace_link::{Carried, Trace, TraceLink};

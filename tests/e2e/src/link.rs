@@ -79,9 +79,10 @@ async fn pump(
     let mut buffer = [0; 1024];
     while let Ok(len @ 1..) = from.read(&mut buffer).await {
         let before = left.fetch_sub(len as i64, Ordering::Relaxed);
-        let len = len.min(usize::try_from(before.max(0)).unwrap_or(0));
-        total.fetch_add(len as u64, Ordering::Relaxed);
-        if len == 0 || to.write_all(&buffer[..len]).await.is_err() {
+        let carried = len.min(usize::try_from(before.max(0)).unwrap_or(0));
+        total.fetch_add(carried as u64, Ordering::Relaxed);
+        // What did not fit is lost with the link: it does not stay open.
+        if to.write_all(&buffer[..carried]).await.is_err() || carried < len {
             return;
         }
     }

@@ -22,9 +22,9 @@ impl School {
     /// A new school with a relay on a free port.
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let log = Log::open(&folder.path().join("relay"))
-            .await
-            .expect("a new school");
+        let relay = folder.path().join("relay");
+        let database = crate::new_database(&relay).await;
+        let log = Log::open_at(&relay, &database).await.expect("a new school");
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a free port on loopback");

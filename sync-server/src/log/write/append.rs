@@ -1,5 +1,4 @@
 //! Judging entries, and what is answered.
-use sqlx::Row;
 use stunity_identity::{ChainPosition, Standing as KeyStanding, sign_tombstone, verify_entry};
 use stunity_model::{Verdict, judge};
 use stunity_proto::pack::{ChainEntry, ChainKey};
@@ -9,8 +8,13 @@ use stunity_sync::Position;
 use stunity_sync::replica::Outcome;
 
 use super::Writer;
+use crate::db::sql;
 use crate::error::ServerError;
+use crate::log::Request;
 use crate::log::judging::View;
+
+/// Entries that one statement asks for.
+const KNOWN_AT_ONCE: usize = 32;
 
 impl Writer<'_> {
     /// Judges and stores one entry.
@@ -19,21 +23,26 @@ impl Writer<'_> {
         _from: Option<DeviceId>,
         entry: &Entry,
     ) -> Result<Outcome, ServerError> {
-        if let Some(outcome) = self.known(entry.id()).await? {
-            return Ok(outcome);
+        if self.batch.known.contains(&entry.id()) {
+            self.write_rows().await?;
+            if let Some(outcome) = self.known(entry.id()).await? {
+                return Ok(outcome);
+            }
         }
         let header = entry.header();
         let school = self.log.keys().school();
         if header.school != school {
             return self.refuse(entry, "school.other").await;
         }
-        self.authority
-            .load_log(&mut *self.db, school, header.author)
-            .await?;
-        if header.lane != Lane::Keys {
-            self.authority
-                .load_course(&mut *self.db, header.space)
-                .await?;
+        if !self.authority.has_log(header.author) {
+            self.write_rows().await?;
+            let db = &mut self.db;
+            self.authority.load_log(db, school, header.author).await?;
+        }
+        if header.lane != Lane::Keys && !self.authority.has_course(header.space) {
+            self.write_rows().await?;
+            let db = &mut self.db;
+            self.authority.load_course(db, header.space).await?;
         }
         let standing = match self.verify(entry) {
             Ok(standing) => standing,
@@ -92,40 +101,75 @@ impl Writer<'_> {
         })
     }
 
+    /// Finds which entries of the requests are here already: one question for
+    /// many.
+    pub(super) async fn find_known(&mut self, requests: &[Request]) -> Result<(), ServerError> {
+        let ids: Vec<EntryId> = requests
+            .iter()
+            .filter_map(|request| match request {
+                Request::Append { entries, .. } => Some(entries),
+                _ => None,
+            })
+            .flatten()
+            .map(Entry::id)
+            .collect();
+        for ids in ids.chunks(KNOWN_AT_ONCE) {
+            // Always as many parameters: the statement stays prepared.
+            let marks: Vec<String> = (1..=KNOWN_AT_ONCE).map(|n| format!("${n}")).collect();
+            let marks = marks.join(", ");
+            let mut statement = sql(format!(
+                "SELECT id FROM entry WHERE id IN ({marks}) UNION ALL \
+                 SELECT id FROM tombstone WHERE id IN ({marks})"
+            ));
+            for id in ids.iter().cycle().take(KNOWN_AT_ONCE) {
+                statement = statement.bind(id.0);
+            }
+            for row in statement.all(&mut self.db).await? {
+                self.batch
+                    .known
+                    .insert(EntryId::try_from(row.get::<&[u8]>(0)?)?);
+            }
+        }
+        Ok(())
+    }
+
     /// The answer of an entry that was here before.
     pub(super) async fn known(&mut self, id: EntryId) -> Result<Option<Outcome>, ServerError> {
-        let row = sqlx::query(
+        let row = sql(
             "SELECT n.space, n.lane, n.sequence, n.received_ms, e.pending, e.header FROM entry e \
-             JOIN numbering n ON n.entry = e.n WHERE e.id = ?",
+             JOIN numbering n ON n.entry = e.n WHERE e.id = $1",
         )
-        .bind(&id.0[..])
-        .fetch_all(&mut *self.db)
+        .bind(id.0)
+        .all(&mut self.db)
         .await?;
         for row in row {
-            let header = Header::decode(row.get(5))?;
+            let header = Header::decode(row.get(5)?)?;
             let position = Position {
-                space: SpaceId::try_from(row.get::<&[u8], _>(0))?,
-                lane: Lane::from_key(row.get(1))?,
+                space: SpaceId::try_from(row.get::<&[u8]>(0)?)?,
+                lane: Lane::from_key(row.get(1)?)?,
                 epoch: self.log.inner.epoch,
-                sequence: row.get::<i64, _>(2) as u64,
-                received_ms: row.get::<i64, _>(3) as u64,
+                sequence: row.get::<i64>(2)? as u64,
+                received_ms: row.get::<i64>(3)? as u64,
             };
             if position.space != header.space || position.lane != header.lane {
                 continue;
             }
-            return Ok(Some(match row.get::<Option<String>, _>(4) {
+            return Ok(Some(match row.get::<Option<String>>(4)? {
                 None => Outcome::Accepted(position),
                 Some(code) => Outcome::Pending { position, code },
             }));
         }
-        let row = sqlx::query("SELECT code, tombstone FROM tombstone WHERE id = ?")
-            .bind(&id.0[..])
-            .fetch_optional(&mut *self.db)
+        let row = sql("SELECT code, tombstone FROM tombstone WHERE id = $1")
+            .bind(id.0)
+            .optional(&mut self.db)
             .await?;
-        Ok(row.map(|row| Outcome::Refused {
-            code: row.get(0),
-            tombstone: row.get(1),
-        }))
+        row.map(|row| {
+            Ok(Outcome::Refused {
+                code: row.get(0)?,
+                tombstone: row.get(1)?,
+            })
+        })
+        .transpose()
     }
 
     /// Signature and certificate of an entry; how its signer stands.
@@ -207,12 +251,15 @@ impl Writer<'_> {
             }
         };
         if authentic && follows {
-            sqlx::query("INSERT OR IGNORE INTO tombstone (id, code, tombstone) VALUES (?, ?, ?)")
-                .bind(&entry.id().0[..])
-                .bind(code)
-                .bind(&bytes)
-                .execute(&mut *self.db)
-                .await?;
+            sql(
+                "INSERT INTO tombstone (id, code, tombstone) VALUES ($1, $2, $3) \
+                 ON CONFLICT DO NOTHING",
+            )
+            .bind(entry.id().0)
+            .bind(code)
+            .bind(&bytes)
+            .execute(&mut self.db)
+            .await?;
             // The signer's next pack may say "heads as in the entry before".
             let head = ChainEntry {
                 id: entry.id(),
@@ -233,20 +280,19 @@ impl Writer<'_> {
         pending: Option<&str>,
     ) -> Result<i64, ServerError> {
         let heads = self.head_sequences(entry).await?;
-        let done = sqlx::query(
-            "INSERT INTO entry (id, header, signature, body, same_heads, heads, pending) \
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(&entry.id().0[..])
-        .bind(entry.header_bytes())
-        .bind(&entry.signature.0[..])
-        .bind(entry.body().encode())
-        .bind(same_heads)
-        .bind(heads)
-        .bind(pending)
-        .execute(&mut *self.db)
-        .await?;
-        Ok(done.last_insert_rowid())
+        let n = self.row_number().await?;
+        self.batch.known.insert(entry.id());
+        self.batch.rows.entry(vec![
+            n.into(),
+            entry.id().0.into(),
+            entry.header_bytes().into(),
+            entry.signature.0.into(),
+            entry.body().encode().into(),
+            same_heads.into(),
+            heads.into(),
+            pending.into(),
+        ]);
+        Ok(n)
     }
 }
 

@@ -2,7 +2,6 @@
 //! account logs.
 use std::collections::BTreeSet;
 
-use sqlx::Row;
 use stunity_identity::{Certificate, Position as LogPosition, StaffAdmission, VerifyingKey};
 use stunity_model::Roles;
 use stunity_model::events::{Event, RosterBind};
@@ -11,6 +10,7 @@ use stunity_proto::{AccountId, Entry, Kind, Lane, SpaceId};
 use stunity_sync::Position;
 
 use super::Writer;
+use crate::db::sql;
 use crate::error::ServerError;
 use crate::log::authority::Standing;
 
@@ -61,14 +61,12 @@ impl Writer<'_> {
         account: AccountId,
         roles: Roles,
     ) -> Result<(), ServerError> {
-        sqlx::query(
-            "INSERT INTO membership VALUES (?, ?, ?) \
-             ON CONFLICT (account, space) DO UPDATE SET roles = excluded.roles",
-        )
-        .bind(&account.0[..])
-        .bind(&space.0[..])
+        sql("INSERT INTO membership VALUES ($1, $2, $3) \
+             ON CONFLICT (account, space) DO UPDATE SET roles = excluded.roles")
+        .bind(account.0)
+        .bind(space.0)
         .bind(roles.0 as i64)
-        .execute(&mut *self.db)
+        .execute(&mut self.db)
         .await?;
         self.batch.rights.insert(account);
         Ok(())
@@ -93,17 +91,17 @@ impl Writer<'_> {
             }
             Event::RosterBind(e) => self.bind(n, e).await?,
             Event::GroupSet(e) => {
-                sqlx::query("DELETE FROM group_member WHERE space = ? AND group_id = ?")
-                    .bind(&header.space.0[..])
-                    .bind(&e.group.0[..])
-                    .execute(&mut *self.db)
+                sql("DELETE FROM group_member WHERE space = $1 AND group_id = $2")
+                    .bind(header.space.0)
+                    .bind(e.group.0)
+                    .execute(&mut self.db)
                     .await?;
                 for account in &e.members {
-                    sqlx::query("INSERT OR IGNORE INTO group_member VALUES (?, ?, ?)")
-                        .bind(&account.0[..])
-                        .bind(&header.space.0[..])
-                        .bind(&e.group.0[..])
-                        .execute(&mut *self.db)
+                    sql("INSERT INTO group_member VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+                        .bind(account.0)
+                        .bind(header.space.0)
+                        .bind(e.group.0)
+                        .execute(&mut self.db)
                         .await?;
                     self.batch.rights.insert(*account);
                 }
@@ -118,17 +116,17 @@ impl Writer<'_> {
         account: AccountId,
         standing: Standing,
     ) -> Result<(), ServerError> {
-        sqlx::query(
-            "INSERT INTO account VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
+        sql(
+            "INSERT INTO account VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO UPDATE SET \
              root = excluded.root, staff_roles = excluded.staff_roles, \
              staff_serial = excluded.staff_serial, in_person = excluded.in_person",
         )
-        .bind(&account.0[..])
+        .bind(account.0)
         .bind(&standing.root.as_bytes()[..])
         .bind(i64::from(standing.staff_roles))
         .bind(standing.staff_serial as i64)
         .bind(standing.in_person)
-        .execute(&mut *self.db)
+        .execute(&mut self.db)
         .await?;
         self.authority.set_account(account, standing);
         self.batch.rights.insert(account);
@@ -142,7 +140,7 @@ impl Writer<'_> {
         admission: &StaffAdmission,
     ) -> Result<(), ServerError> {
         self.authority
-            .load_account(&mut *self.db, admission.account)
+            .load_account(&mut self.db, admission.account)
             .await?;
         let before = self.authority.account(admission.account).copied();
         if before.is_some_and(|b| b.staff_serial >= admission.serial) {
@@ -159,14 +157,12 @@ impl Writer<'_> {
 
     /// A binding of a first root; it never replaces one that is there.
     pub(super) async fn bind(&mut self, n: i64, e: &RosterBind) -> Result<(), ServerError> {
-        sqlx::query("INSERT OR IGNORE INTO binding VALUES (?, ?)")
-            .bind(&e.account.0[..])
+        sql("INSERT INTO binding VALUES ($1, $2) ON CONFLICT DO NOTHING")
+            .bind(e.account.0)
             .bind(n)
-            .execute(&mut *self.db)
+            .execute(&mut self.db)
             .await?;
-        self.authority
-            .load_account(&mut *self.db, e.account)
-            .await?;
+        self.authority.load_account(&mut self.db, e.account).await?;
         let before = self.authority.account(e.account).copied();
         let standing = match before {
             Some(before) if before.root.as_bytes() != &e.root => return Ok(()),
@@ -215,25 +211,25 @@ impl Writer<'_> {
             })
             .collect();
         for (id, key, certificate, revoked) in devices {
-            sqlx::query(
-                "INSERT INTO device VALUES (?, ?, ?, ?, ?, NULL) ON CONFLICT (id) DO UPDATE SET \
+            sql(
+                "INSERT INTO device VALUES ($1, $2, $3, $4, $5, NULL) ON CONFLICT (id) DO UPDATE SET \
                  revoked = excluded.revoked",
             )
-            .bind(&id.0[..])
-            .bind(&account.0[..])
-            .bind(&key[..])
-            .bind(&certificate.0[..])
+            .bind(id.0)
+            .bind(account.0)
+            .bind(key)
+            .bind(certificate.0)
             .bind(revoked)
-            .execute(&mut *self.db)
+            .execute(&mut self.db)
             .await?;
         }
-        let spaces = sqlx::query("SELECT space, lane FROM mirrored WHERE account = ?")
-            .bind(&account.0[..])
-            .fetch_all(&mut *self.db)
+        let spaces = sql("SELECT space, lane FROM mirrored WHERE account = $1")
+            .bind(account.0)
+            .all(&mut self.db)
             .await?;
         for row in spaces {
-            let space = SpaceId::try_from(row.get::<&[u8], _>(0))?;
-            let lane = Lane::from_key(row.get(1))?;
+            let space = SpaceId::try_from(row.get::<&[u8]>(0)?)?;
+            let lane = Lane::from_key(row.get(1)?)?;
             self.number(n, entry, space, lane, false).await?;
         }
         self.batch.rights.insert(account);

@@ -1,5 +1,4 @@
 //! Accounts that join.
-use sqlx::Row;
 use stunity_identity::{StaffRoles, sign_entry};
 use stunity_model::events::{Event, RosterBind, StaffAdmit};
 use stunity_proto::pack::ChainKey;
@@ -7,6 +6,7 @@ use stunity_proto::{AccountId, Body, Entry, Header, Heads, Kind, Lane, Signer};
 use stunity_sync::replica::Outcome;
 
 use super::Writer;
+use crate::db::sql;
 use crate::error::ServerError;
 use crate::log::{Join, Proof};
 
@@ -17,7 +17,7 @@ impl Writer<'_> {
         let account = genesis.header().author;
         let root = stunity_identity::AccountLog::claimed_root(genesis)
             .ok_or(ServerError::Refused("account-log.invalid"))?;
-        self.authority.load_account(&mut *self.db, account).await?;
+        self.authority.load_account(&mut self.db, account).await?;
         if self
             .authority
             .account(account)
@@ -74,30 +74,29 @@ impl Writer<'_> {
             Proof::Login(..) => return Err(ServerError::Refused("login.other-account")),
             Proof::Code(code) => stunity_identity::Invitation::hash_code(code),
         };
-        let row = sqlx::query(
-            "SELECT roles, account, expires_ms, used_by FROM invitation WHERE code_hash = ?",
-        )
-        .bind(&code.0[..])
-        .fetch_optional(&mut *self.db)
-        .await?
-        .ok_or(ServerError::Refused("invitation.unknown"))?;
-        if row.get::<i64, _>(2) < self.now_ms as i64 {
+        let row =
+            sql("SELECT roles, account, expires_ms, used_by FROM invitation WHERE code_hash = $1")
+                .bind(code.0)
+                .optional(&mut self.db)
+                .await?
+                .ok_or(ServerError::Refused("invitation.unknown"))?;
+        if row.get::<i64>(2)? < self.now_ms as i64 {
             return Err(ServerError::Refused("invitation.expired"));
         }
-        let used: Option<Vec<u8>> = row.get(3);
+        let used: Option<Vec<u8>> = row.get(3)?;
         if used.is_some_and(|by| by != account.0) {
             return Err(ServerError::Refused("invitation.used"));
         }
-        let named: Option<Vec<u8>> = row.get(1);
+        let named: Option<Vec<u8>> = row.get(1)?;
         if named.is_some_and(|named| named != account.0) {
             return Err(ServerError::Refused("invitation.other-account"));
         }
-        sqlx::query("UPDATE invitation SET used_by = ? WHERE code_hash = ?")
-            .bind(&account.0[..])
-            .bind(&code.0[..])
-            .execute(&mut *self.db)
+        sql("UPDATE invitation SET used_by = $1 WHERE code_hash = $2")
+            .bind(account.0)
+            .bind(code.0)
+            .execute(&mut self.db)
             .await?;
-        Ok(row.get::<i64, _>(0) as u8)
+        Ok(row.get::<i64>(0)? as u8)
     }
 
     /// An entry of this node for an account, in the school's space.

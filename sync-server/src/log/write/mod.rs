@@ -4,21 +4,26 @@ mod effect;
 mod join;
 mod number;
 mod project;
+mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
-use sqlx::{Connection, SqliteConnection};
 use stunity_proto::pack::{ChainEntry, ChainKey};
-use stunity_proto::{AccountId, Hash, Lane, SpaceId};
+use stunity_proto::{AccountId, EntryId, Hash, SpaceId};
 use stunity_sync::Target;
 use stunity_sync::relay::encode_live;
 use stunity_sync::relay_store::LogItem;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
 
 use super::authority::Authority;
+use super::keep::{Keep, PATIENCE, Waiting};
 use super::{Inner, Log, Request};
+use crate::db::{Connection, Transaction};
 use crate::error::ServerError;
+use number::RowNumbers;
+use rows::Rows;
 
 pub(super) use number::chain_entry;
 
@@ -38,45 +43,97 @@ struct End {
 struct Batch {
     ends: BTreeMap<(SpaceId, Vec<u8>), End>,
     chains: BTreeMap<ChainKey, (u64, ChainEntry, bool)>,
+    rows: Rows,
+    /// Entries of the batch's requests that were here before it, or came in it.
+    known: BTreeSet<EntryId>,
+    /// Where an entry is numbered in a space, if it is.
+    sequences: BTreeMap<(SpaceId, EntryId), Option<i64>>,
+    /// Where a lane stood before the batch, for its live readers.
+    starts: BTreeMap<Target, u64>,
     items: Vec<LogItem>,
     rights: BTreeSet<AccountId>,
 }
 
 struct Writer<'a> {
     log: &'a Log,
-    db: &'a mut SqliteConnection,
+    db: Transaction<'a>,
     authority: &'a mut Authority,
+    numbers: &'a mut RowNumbers,
     batch: Batch,
     now_ms: u64,
 }
 
+/// What to tell whoever asked, once it is known whether the batch is durable.
 type Answer = Box<dyn FnOnce(bool) + Send>;
+
+/// Why a batch is open.
+enum Wake {
+    /// Somebody asks.
+    Request(Request),
+    /// What sessions left has waited long enough.
+    Keep,
+    /// The last handle of the log is gone.
+    End,
+}
 
 /// Runs until the last handle of the log is gone.
 pub(crate) async fn run(
     log: Weak<Inner>,
-    mut db: SqliteConnection,
+    mut db: Connection,
     mut queue: mpsc::Receiver<Request>,
+    keep: Arc<Keep>,
 ) {
     let mut authority = Authority::default();
-    while let Some(first) = queue.recv().await {
+    let mut numbers = RowNumbers::default();
+    // When what sessions left is written, if they left something.
+    let mut due: Option<Instant> = None;
+    loop {
+        let wake = tokio::select! {
+            biased;
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => Wake::Keep,
+            request = queue.recv() => request.map_or(Wake::End, Wake::Request),
+            () = keep.changed(), if due.is_none() => {
+                due = Some(Instant::now() + PATIENCE);
+                continue;
+            }
+        };
+        let requests = match wake {
+            Wake::End => return,
+            Wake::Keep => Vec::new(),
+            Wake::Request(first) => drain(first, &mut queue),
+        };
         let Some(inner) = log.upgrade() else { return };
         let log = Log { inner };
+        let keeps = requests.is_empty()
+            || requests
+                .iter()
+                .any(|request| matches!(request, Request::Flush { .. }));
         let mut answers: Vec<Answer> = Vec::new();
+        let waiting = if keeps {
+            due = None;
+            keep.take()
+        } else {
+            Waiting::default()
+        };
         let result = commit(
             &log,
             &mut db,
             &mut authority,
-            first,
-            &mut queue,
+            &mut numbers,
+            requests,
+            &waiting,
             &mut answers,
         )
         .await;
+        if keeps {
+            keep.written(result.is_ok());
+        }
         match &result {
             Ok(batch) => publish(&log, batch),
             Err(error) => {
                 tracing::error!(%error, "a batch was rolled back");
                 authority.clear();
+                numbers.clear();
             }
         }
         for answer in answers {
@@ -86,83 +143,100 @@ pub(crate) async fn run(
     }
 }
 
+/// What waits, up to a batch.
+fn drain(first: Request, queue: &mut mpsc::Receiver<Request>) -> Vec<Request> {
+    let mut count = weight(&first);
+    let mut requests = vec![first];
+    while count < BATCH_ENTRIES
+        && let Ok(request) = queue.try_recv()
+    {
+        count += weight(&request);
+        requests.push(request);
+    }
+    requests
+}
+
+fn weight(request: &Request) -> usize {
+    match request {
+        Request::Append { entries, .. } => entries.len().max(1),
+        _ => 1,
+    }
+}
+
+/// Carries out requests in one transaction.
 async fn commit(
     log: &Log,
-    db: &mut SqliteConnection,
+    db: &mut Connection,
     authority: &mut Authority,
-    first: Request,
-    queue: &mut mpsc::Receiver<Request>,
+    numbers: &mut RowNumbers,
+    requests: Vec<Request>,
+    waiting: &Waiting,
     answers: &mut Vec<Answer>,
 ) -> Result<Batch, ServerError> {
-    // Immediate: begun as a reader, it could not write once a session had kept its
-    // cursors in between.
-    let mut tx = db.begin_with("BEGIN IMMEDIATE").await?;
     let mut writer = Writer {
         log,
-        db: &mut tx,
+        db: db.begin().await?,
         authority,
+        numbers,
         batch: Batch::default(),
         now_ms: log.inner.platform.now_ms(),
     };
-    let mut next = Some(first);
-    let mut count = 0;
-    while let Some(request) = next {
-        match request {
+    writer.find_known(&requests).await?;
+    for request in requests {
+        answers.push(writer.carry_out(request).await?);
+    }
+    waiting.write(&mut writer.db).await?;
+    writer.write_out().await?;
+    let Writer { db, batch, .. } = writer;
+    db.commit().await?;
+    Ok(batch)
+}
+
+/// An answer that is good only if the batch is durable.
+fn when_committed<T: Send + 'static>(
+    to: oneshot::Sender<Result<T, ServerError>>,
+    value: T,
+) -> Answer {
+    Box::new(move |committed| {
+        // Nobody waits any more: the connection is gone.
+        let _ = to.send(if committed {
+            Ok(value)
+        } else {
+            Err(ServerError::RolledBack)
+        });
+    })
+}
+
+impl Writer<'_> {
+    /// Carries out a request; a failure takes back the whole batch.
+    async fn carry_out(&mut self, request: Request) -> Result<Answer, ServerError> {
+        Ok(match request {
             Request::Append {
                 from,
                 entries,
                 answer,
             } => {
-                count += entries.len();
                 let mut outcomes = Vec::with_capacity(entries.len());
-                let mut failed = None;
-                for entry in entries {
-                    match writer.append(from, &entry).await {
-                        Ok(outcome) => outcomes.push(outcome),
-                        Err(error) => {
-                            failed = Some(error);
-                            break;
-                        }
-                    }
+                for entry in &entries {
+                    outcomes.push(self.append(from, entry).await?);
                 }
-                answers.push(Box::new(move |committed| {
-                    let _ = answer.send(if committed {
-                        Ok(outcomes)
-                    } else {
-                        Err(ServerError::Keys("the batch was not stored".into()))
-                    });
-                }));
-                if let Some(error) = failed {
-                    return Err(error);
-                }
+                when_committed(answer, outcomes)
             }
-            Request::Join { join, answer } => {
-                count += 1;
-                let joined = match writer.join(*join).await {
-                    Ok(()) => Ok(()),
-                    // A refusal changes nothing; a failure takes all back.
-                    Err(ServerError::Refused(code)) => Err(code),
-                    Err(error) => return Err(error),
-                };
-                answers.push(Box::new(move |committed| {
-                    let _ = answer.send(match joined {
-                        Err(code) => Err(ServerError::Refused(code)),
-                        Ok(()) if committed => Ok(()),
-                        Ok(()) => Err(ServerError::Keys("the batch was not stored".into())),
-                    });
-                }));
+            Request::Join { join, answer } => match self.join(*join).await {
+                Ok(()) => when_committed(answer, ()),
+                // A refusal changes nothing.
+                Err(ServerError::Refused(code)) => Box::new(move |_| {
+                    let _ = answer.send(Err(ServerError::Refused(code)));
+                }),
+                Err(error) => return Err(error),
+            },
+            Request::Run { statement, answer } => {
+                let changed = statement.execute(&mut self.db).await?;
+                when_committed(answer, changed)
             }
-        }
-        next = if count < BATCH_ENTRIES {
-            queue.try_recv().ok()
-        } else {
-            None
-        };
+            Request::Flush { answer } => when_committed(answer, ()),
+        })
     }
-    writer.write_out().await?;
-    let batch = writer.batch;
-    tx.commit().await?;
-    Ok(batch)
 }
 
 /// After the commit: live readers hear of it.
@@ -180,12 +254,7 @@ fn publish(log: &Log, batch: &Batch) {
         }
     }
     for (target, items) in by_target {
-        let lane_key = target.lane.map_or_else(Vec::new, |lane| lane.to_key());
-        // Where the target stood before: the writer noted it at the first item.
-        let from = batch
-            .ends
-            .get(&(target.space, lane_key))
-            .map_or(0, |_| previous_of(batch, target, &items));
+        let from = previous_of(batch, target, &items);
         if let Some(live) = encode_live(log, target, from, &items) {
             log.bus().publish(live);
         }
@@ -197,18 +266,10 @@ fn publish(log: &Log, batch: &Batch) {
 
 /// The sequence of a target before the first of the batch's items in it.
 fn previous_of(batch: &Batch, target: Target, items: &[LogItem]) -> u64 {
-    let first = items.first().map_or(0, |item| item.position.sequence);
     match target.lane {
-        None => first.saturating_sub(1),
-        Some(lane) => batch.starts(target.space, lane).unwrap_or_default(),
-    }
-}
-
-impl Batch {
-    /// Where a lane stood before this batch.
-    fn starts(&self, space: SpaceId, lane: Lane) -> Option<u64> {
-        self.ends
-            .get(&(space, [&[255][..], &lane.to_key()].concat()))
-            .map(|end| end.sequence)
+        None => items
+            .first()
+            .map_or(0, |item| item.position.sequence.saturating_sub(1)),
+        Some(_) => batch.starts.get(&target).copied().unwrap_or_default(),
     }
 }

@@ -2,27 +2,49 @@
 //! beside what they sign.
 use std::collections::BTreeSet;
 
-use sqlx::Row;
 use stunity_model::judge::facts;
 use stunity_proto::pack::{ChainEntry, ChainKey};
 use stunity_proto::receipt::{next_lane_hash, next_space_hash};
 use stunity_proto::{AccountId, Entry, EntryId, Hash, Heads, Lane, SpaceId};
-use stunity_sync::Position;
 use stunity_sync::relay_store::LogItem;
+use stunity_sync::{Position, Target};
 
 use super::{End, Writer};
+use crate::db::{Dialect, Row, Value, insert_rows, sql};
 use crate::error::ServerError;
 use crate::log::authority;
+
+/// Numbers that one draw from PostgreSQL's sequence gives.
+const ROW_NUMBERS: i64 = 64;
+
+/// Numbers for rows: of entries and of texts that are searched. They are keys
+/// only, so that gaps do not matter.
+#[derive(Debug, Default)]
+pub(super) struct RowNumbers {
+    next: i64,
+    end: i64,
+}
+
+impl RowNumbers {
+    /// After a rollback: asks again.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
 
 impl Writer<'_> {
     pub(super) async fn end(&mut self, space: SpaceId, lane: &[u8]) -> Result<End, ServerError> {
         if let Some(end) = self.batch.ends.get(&(space, lane.to_vec())) {
             return Ok(*end);
         }
-        let row = sqlx::query("SELECT sequence, hash FROM target_end WHERE space = ? AND lane = ?")
-            .bind(&space.0[..])
+        let text = match lane.is_empty() {
+            true => self.db.dialect().lock_end(),
+            false => "SELECT sequence, hash FROM target_end WHERE space = $1 AND lane = $2",
+        };
+        let row = sql(text)
+            .bind(space.0)
             .bind(lane)
-            .fetch_optional(&mut *self.db)
+            .optional(&mut self.db)
             .await?;
         let end = match row {
             None => End {
@@ -31,8 +53,8 @@ impl Writer<'_> {
                 changed: false,
             },
             Some(row) => End {
-                sequence: row.get::<i64, _>(0) as u64,
-                hash: Hash::try_from(row.get::<&[u8], _>(1))?,
+                sequence: row.get::<i64>(0)? as u64,
+                hash: Hash::try_from(row.get::<&[u8]>(1)?)?,
                 changed: false,
             },
         };
@@ -47,19 +69,19 @@ impl Writer<'_> {
         if let Some((sequence, entry, _)) = self.batch.chains.get(key) {
             return Ok(Some((*sequence, entry.clone())));
         }
-        let row = sqlx::query(
-            "SELECT sequence, id, account_head, membership_heads FROM chain WHERE signer = ? \
-             AND incarnation = ? AND space = ? AND lane = ? AND signer_kind = ?",
+        let row = sql(
+            "SELECT sequence, id, account_head, membership_heads FROM chain WHERE signer = $1 \
+             AND incarnation = $2 AND space = $3 AND lane = $4 AND signer_kind = $5",
         )
         .bind(&key.signer.id()[..])
         .bind(i64::from(key.incarnation))
-        .bind(&key.space.0[..])
+        .bind(key.space.0)
         .bind(key.lane.to_key())
         .bind(i64::from(key.signer.kind()))
-        .fetch_optional(&mut *self.db)
+        .optional(&mut self.db)
         .await?;
         let Some(row) = row else { return Ok(None) };
-        let found = (row.get::<i64, _>(0) as u64, chain_entry(&row, 1)?);
+        let found = (row.get::<i64>(0)? as u64, chain_entry(&row, 1)?);
         self.batch
             .chains
             .insert(*key, (found.0, found.1.clone(), false));
@@ -71,14 +93,22 @@ impl Writer<'_> {
         let header = entry.header();
         let mut out = Vec::new();
         for id in header.heads.account.iter().chain(&header.heads.membership) {
-            let sequence: Option<i64> = sqlx::query_scalar(
-                "SELECT n.sequence FROM entry e JOIN numbering n ON n.entry = e.n AND n.space = ?2 \
-                 WHERE e.id = ?1 LIMIT 1",
-            )
-            .bind(&id.0[..])
-            .bind(&header.space.0[..])
-            .fetch_optional(&mut *self.db)
-            .await?;
+            let place = (header.space, *id);
+            let sequence = match self.batch.sequences.get(&place) {
+                Some(sequence) => *sequence,
+                None => {
+                    let sequence = sql(
+                        "SELECT n.sequence FROM entry e JOIN numbering n ON n.entry = e.n \
+                         AND n.space = $2 WHERE e.id = $1 ORDER BY n.sequence LIMIT 1",
+                    )
+                    .bind(id.0)
+                    .bind(header.space.0)
+                    .scalar(&mut self.db)
+                    .await?;
+                    self.batch.sequences.insert(place, sequence);
+                    sequence
+                }
+            };
             if let Some(sequence) = sequence {
                 out.extend_from_slice(&id.0);
                 out.extend_from_slice(&sequence.to_be_bytes());
@@ -102,27 +132,29 @@ impl Writer<'_> {
         let sequence = whole.sequence + 1;
         let space_hash = next_space_hash(&whole.hash, sequence, &entry.id(), self.now_ms);
         let lane_hash = next_lane_hash(&in_lane.hash, sequence, &entry.id(), self.now_ms);
-        sqlx::query("INSERT INTO numbering VALUES (?, ?, ?, ?, ?, ?, ?)")
-            .bind(&space.0[..])
-            .bind(sequence as i64)
-            .bind(&lane_key)
-            .bind(n)
-            .bind(self.now_ms as i64)
-            .bind(&lane_hash.0[..])
-            .bind(&space_hash.0[..])
-            .execute(&mut *self.db)
-            .await?;
+        self.batch.rows.numbering(vec![
+            space.0.into(),
+            sequence.into(),
+            lane_key.clone().into(),
+            n.into(),
+            self.now_ms.into(),
+            lane_hash.0.into(),
+            space_hash.0.into(),
+        ]);
+        let at = (space, entry.id());
+        if let None | Some(None) = self.batch.sequences.get(&at) {
+            self.batch.sequences.insert(at, Some(sequence as i64));
+        }
+        let target = Target {
+            space,
+            lane: Some(lane),
+        };
+        self.batch.starts.entry(target).or_insert(in_lane.sequence);
         let end = |hash| End {
             sequence,
             hash,
             changed: true,
         };
-        if !in_lane.changed {
-            // Where the lane stood before this batch, for its live readers.
-            self.batch
-                .ends
-                .insert((space, [&[255][..], &lane_key].concat()), in_lane);
-        }
         self.batch.ends.insert((space, Vec::new()), end(space_hash));
         self.batch.ends.insert((space, lane_key), end(lane_hash));
         let position = Position {
@@ -171,94 +203,125 @@ impl Writer<'_> {
         account: AccountId,
     ) -> Result<(), ServerError> {
         let known: Vec<Vec<u8>> =
-            sqlx::query_scalar("SELECT lane FROM mirrored WHERE space = ? AND account = ?")
-                .bind(&space.0[..])
-                .bind(&account.0[..])
-                .fetch_all(&mut *self.db)
+            sql("SELECT lane FROM mirrored WHERE space = $1 AND account = $2")
+                .bind(space.0)
+                .bind(account.0)
+                .scalars(&mut self.db)
                 .await?;
         if known.contains(&Lane::All.to_key()) || known.contains(&lane.to_key()) {
             return Ok(());
         }
-        sqlx::query("INSERT INTO mirrored VALUES (?, ?, ?)")
-            .bind(&space.0[..])
-            .bind(&account.0[..])
+        sql("INSERT INTO mirrored VALUES ($1, $2, $3)")
+            .bind(space.0)
+            .bind(account.0)
             .bind(lane.to_key())
-            .execute(&mut *self.db)
+            .execute(&mut self.db)
             .await?;
-        let rows = sqlx::query(
+        self.write_rows().await?;
+        let rows = sql(
             "SELECT e.n, e.header, e.signature, e.body FROM binding b JOIN entry e ON e.n = b.entry \
-             WHERE b.account = ?1 UNION ALL \
+             WHERE b.account = $1 UNION ALL \
              SELECT e.n, e.header, e.signature, e.body FROM numbering k JOIN entry e ON e.n = k.entry \
-             WHERE k.space = ?1 AND k.lane = ?2",
+             WHERE k.space = $1 AND k.lane = $2",
         )
-        .bind(&account.0[..])
+        .bind(account.0)
         .bind(Lane::Keys.to_key())
-        .fetch_all(&mut *self.db)
+        .all(&mut self.db)
         .await?;
         for row in rows {
-            let entry = authority::entry(row.get(1), row.get(2), row.get(3))?;
+            let entry = authority::entry(row.get(1)?, row.get(2)?, row.get(3)?)?;
             // Numbered here already: its own place, or another person's mirror.
             if entry.header().space == space && entry.header().lane == lane {
                 continue;
             }
-            self.number(row.get(0), &entry, space, lane, false).await?;
+            self.number(row.get(0)?, &entry, space, lane, false).await?;
         }
         Ok(())
     }
 
+    /// A number for a row.
+    pub(super) async fn row_number(&mut self) -> Result<i64, ServerError> {
+        if self.numbers.next == self.numbers.end {
+            self.numbers.next = match self.db.dialect() {
+                Dialect::Sqlite => sql("SELECT MAX(COALESCE((SELECT MAX(n) FROM entry), 0), \
+                         COALESCE((SELECT MAX(n) FROM search_entry), 0)) + 1"),
+                Dialect::Postgres => sql("SELECT nextval('row_number')"),
+            }
+            .one(&mut self.db)
+            .await?
+            .get(0)?;
+            self.numbers.end = match self.db.dialect() {
+                // Nobody else numbers rows in this file.
+                Dialect::Sqlite => i64::MAX,
+                Dialect::Postgres => self.numbers.next + ROW_NUMBERS,
+            };
+        }
+        let n = self.numbers.next;
+        self.numbers.next += 1;
+        Ok(n)
+    }
+
+    /// Gives the database the rows that were held back: before it is asked for
+    /// what may be among them.
+    pub(super) async fn write_rows(&mut self) -> Result<(), ServerError> {
+        Ok(self.batch.rows.write(&mut self.db).await?)
+    }
+
     /// Writes ends and chains, once each for the whole batch.
     pub(super) async fn write_out(&mut self) -> Result<(), ServerError> {
-        for ((space, lane), end) in &self.batch.ends {
-            if !end.changed {
-                continue;
-            }
-            sqlx::query(
-                "INSERT INTO target_end VALUES (?, ?, ?, ?) ON CONFLICT (space, lane) \
-                 DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash",
-            )
-            .bind(&space.0[..])
-            .bind(lane)
-            .bind(end.sequence as i64)
-            .bind(&end.hash.0[..])
-            .execute(&mut *self.db)
-            .await?;
-        }
-        for (key, (sequence, entry, changed)) in &self.batch.chains {
-            if !changed {
-                continue;
-            }
-            let membership: Vec<u8> = entry.heads.membership.iter().flat_map(|id| id.0).collect();
-            sqlx::query(
-                "INSERT INTO chain VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) \
-                 ON CONFLICT (signer, incarnation, space, lane, signer_kind) DO UPDATE SET \
-                 sequence = excluded.sequence, id = excluded.id, \
-                 account_head = excluded.account_head, membership_heads = excluded.membership_heads",
-            )
-            .bind(i64::from(key.signer.kind()))
-            .bind(&key.signer.id()[..])
-            .bind(i64::from(key.incarnation))
-            .bind(&key.space.0[..])
-            .bind(key.lane.to_key())
-            .bind(*sequence as i64)
-            .bind(&entry.id.0[..])
-            .bind(entry.heads.account.map(|id| id.0.to_vec()))
-            .bind(membership)
-            .execute(&mut *self.db)
-            .await?;
-        }
+        self.write_rows().await?;
+        let ends = self
+            .batch
+            .ends
+            .iter()
+            .filter(|(_, end)| end.changed)
+            .map(|((space, lane), end)| {
+                vec![
+                    Value::from(space.0),
+                    lane.clone().into(),
+                    end.sequence.into(),
+                    end.hash.0.into(),
+                ]
+            })
+            .collect();
+        let after = "ON CONFLICT (space, lane) DO UPDATE SET sequence = excluded.sequence, \
+                     hash = excluded.hash";
+        insert_rows(&mut self.db, "target_end", ends, after).await?;
+        let chains = self
+            .batch
+            .chains
+            .iter()
+            .filter(|(_, (_, _, changed))| *changed)
+            .map(|(key, (sequence, entry, _))| {
+                let heads = entry.heads.membership.iter().flat_map(|id| id.0);
+                vec![
+                    Value::from(i64::from(key.signer.kind())),
+                    key.signer.id().to_vec().into(),
+                    i64::from(key.incarnation).into(),
+                    key.space.0.into(),
+                    key.lane.to_key().into(),
+                    (*sequence).into(),
+                    entry.id.0.into(),
+                    entry.heads.account.map(|id| id.0.to_vec()).into(),
+                    heads.collect::<Vec<u8>>().into(),
+                ]
+            })
+            .collect();
+        let after = "ON CONFLICT (signer, incarnation, space, lane, signer_kind) DO UPDATE SET \
+                     sequence = excluded.sequence, id = excluded.id, \
+                     account_head = excluded.account_head, \
+                     membership_heads = excluded.membership_heads";
+        insert_rows(&mut self.db, "chain", chains, after).await?;
         Ok(())
     }
 }
 
 /// Reads id and heads of a chain's last entry from column `at` on.
-pub(in crate::log) fn chain_entry(
-    row: &sqlx::sqlite::SqliteRow,
-    at: usize,
-) -> Result<ChainEntry, ServerError> {
-    let account: Option<&[u8]> = row.get(at + 1);
-    let membership: &[u8] = row.get(at + 2);
+pub(in crate::log) fn chain_entry(row: &Row, at: usize) -> Result<ChainEntry, ServerError> {
+    let account: Option<&[u8]> = row.get(at + 1)?;
+    let membership: &[u8] = row.get(at + 2)?;
     Ok(ChainEntry {
-        id: EntryId::try_from(row.get::<&[u8], _>(at))?,
+        id: EntryId::try_from(row.get::<&[u8]>(at)?)?,
         heads: Heads {
             account: account.map(EntryId::try_from).transpose()?,
             membership: membership

@@ -1,11 +1,11 @@
 //! Projections and search.
-use sqlx::AssertSqlSafe;
 use stunity_model::events::Event;
-use stunity_model::rows::{self, Value};
+use stunity_model::rows::{self, Type};
 use stunity_proto::Entry;
 use stunity_sync::Position;
 
 use super::Writer;
+use crate::db::Value;
 use crate::error::ServerError;
 
 impl Writer<'_> {
@@ -19,45 +19,41 @@ impl Writer<'_> {
     ) -> Result<(), ServerError> {
         let header = entry.header();
         for row in rows::rows(event) {
-            let mut query = sqlx::query(AssertSqlSafe(insert_statement(row.table)))
-                .bind(n)
-                .bind(index as i64)
-                .bind(i64::from(row.item))
-                .bind(header.space.0.to_vec())
-                .bind(header.lane.to_key())
-                .bind(header.author.0.to_vec())
-                .bind(header.signer.is_vouched())
-                .bind(position.sequence as i64)
-                .bind(position.received_ms as i64);
-            for value in row.values {
-                query = match value {
-                    Value::Null => query.bind(None::<i64>),
-                    Value::Int(value) => query.bind(value),
-                    Value::Text(value) => query.bind(value),
-                    Value::Blob(value) => query.bind(value),
-                };
-            }
-            query.execute(&mut *self.db).await?;
+            let Some(table) = rows::table(row.table) else {
+                continue;
+            };
+            let mut values = vec![
+                Value::from(n),
+                (index as i64).into(),
+                i64::from(row.item).into(),
+                header.space.0.into(),
+                header.lane.to_key().into(),
+                header.author.0.into(),
+                header.signer.is_vouched().into(),
+                position.sequence.into(),
+                position.received_ms.into(),
+            ];
+            let types = table.columns.iter().map(|(_, ty)| *ty);
+            values.extend(row.values.into_iter().zip(types).map(value));
+            self.batch.rows.projected(table.name, values);
         }
         if let Some((about, text)) = rows::searchable(event, entry.id()) {
-            let done = sqlx::query("INSERT INTO search_entry (entry, about) VALUES (?, ?)")
-                .bind(n)
-                .bind(about)
-                .execute(&mut *self.db)
-                .await?;
-            sqlx::query("INSERT INTO search (rowid, keys) VALUES (?, ?)")
-                .bind(done.last_insert_rowid())
-                .bind(stunity_text::index_text(&text))
-                .execute(&mut *self.db)
-                .await?;
+            let row = self.row_number().await?;
+            let keys = stunity_text::index_text(&text);
+            self.batch.rows.searchable(row, n, about, keys);
         }
         Ok(())
     }
 }
 
-/// `INSERT` of a projection's row.
-fn insert_statement(table: &str) -> String {
-    let columns = rows::table(table).map_or(0, |table| table.columns.len());
-    let marks = vec!["?"; 3 + rows::COMMON.len() + columns].join(", ");
-    format!("INSERT OR REPLACE INTO p_{table} VALUES ({marks})")
+/// A projection's value with its column's type.
+fn value((value, ty): (rows::Value, Type)) -> Value {
+    match (value, ty) {
+        (rows::Value::Int(value), _) => value.into(),
+        (rows::Value::Text(value), _) => value.into(),
+        (rows::Value::Blob(value), _) => value.into(),
+        (rows::Value::Null, Type::Int) => Value::Int(None),
+        (rows::Value::Null, Type::Text) => Value::Text(None),
+        (rows::Value::Null, Type::Blob) => Value::Blob(None),
+    }
 }
