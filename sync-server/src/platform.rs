@@ -1,6 +1,7 @@
 //! What the relay asks of the system that it runs on: time and randomness. Tests of
 //! wrong clocks and the simulator give their own.
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand_core::{CryptoRng, Error, OsRng, RngCore};
 
@@ -11,6 +12,13 @@ pub trait Platform: Send + Sync {
 
     /// Fills `bytes` from a cryptographic source.
     fn fill_random(&self, bytes: &mut [u8]);
+
+    /// How long what sessions leave waits in memory at most. A live session moves
+    /// its cursors with every batch; written each time, that would cost more than
+    /// the entries.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(2)
+    }
 }
 
 /// The system's own.

@@ -142,11 +142,15 @@ impl Membership {
         roles
     }
 
-    /// The heads to cite in a new entry of `lane`: the latest statements that
-    /// all readers of the lane can read, at most four, sorted.
+    /// The heads to cite in a new entry of `lane` by `author`: the latest
+    /// statements that all readers of the lane can read, and those of the author's
+    /// own `one:`, without which a pupil would be nobody in `all`; at most four,
+    /// sorted.
     #[must_use]
-    pub fn heads_for(&self, lane: Lane) -> Vec<EntryId> {
-        let readable = |fact: &Fact| fact.lane == Lane::All || fact.lane == lane;
+    pub fn heads_for(&self, lane: Lane, author: AccountId) -> Vec<EntryId> {
+        let readable = |fact: &Fact| {
+            fact.lane == Lane::All || fact.lane == lane || fact.lane == Lane::One(author)
+        };
         let mut heads: BTreeSet<EntryId> = self
             .facts
             .iter()
@@ -165,9 +169,14 @@ impl Membership {
     }
 
     /// Whether `later` reaches everything that `earlier` reaches, as far as it
-    /// is held: heads never go backwards in a chain.
+    /// is held: heads never go backwards in a chain. What follows from a statement
+    /// that is not held (a pupil's enrolment, for other pupils) is not known; whoever
+    /// holds it judges.
     #[must_use]
     pub fn covers(&self, later: &[EntryId], earlier: &[EntryId]) -> bool {
+        if later.iter().any(|id| !self.facts.contains_key(id)) {
+            return true;
+        }
         let reach = self.reach(later);
         earlier
             .iter()
@@ -242,9 +251,13 @@ mod tests {
             ..fact(3, &[2], 9, Change::Add(Roles::STUDENT))
         });
         let membership = history(&facts);
-        assert_eq!(membership.heads_for(Lane::All), vec![id(2)]);
-        assert_eq!(membership.heads_for(Lane::One(pupil)), vec![id(3)]);
+        let teacher = AccountId([7; 16]);
+        assert_eq!(membership.heads_for(Lane::All, teacher), vec![id(2)]);
+        assert_eq!(membership.heads_for(Lane::One(pupil), teacher), vec![id(3)]);
+        // A pupil is one by what only staff and the pupil read.
+        assert_eq!(membership.heads_for(Lane::All, pupil), vec![id(3)]);
         assert!(membership.covers(&[id(3)], &[id(1)]));
         assert!(!membership.covers(&[id(1)], &[id(3)]));
+        assert!(membership.covers(&[id(8)], &[id(3)]));
     }
 }

@@ -257,7 +257,10 @@ impl Store {
             return Ok(Vec::new());
         }
         let mut facts = self.facts.borrow_mut();
-        Ok(facts.course(conn, space)?.membership.heads_for(lane))
+        Ok(facts
+            .course(conn, space)?
+            .membership
+            .heads_for(lane, self.owner.account))
     }
 
     /// What a freshly sealed entry states, the next one already cites.

@@ -521,13 +521,22 @@ impl Session {
             effects.push(send(&Frame::Results { pack: name, items }));
         }
         let base = cursors::list_hash(&self.list);
-        let (download, held) = match self.resumed.take() {
-            Some((download, held)) => (download, held),
+        let resumed = self.resumed.take();
+        let left_out = match &resumed {
+            Some((download, _)) => self.left_out(store, download).await?,
+            None => Vec::new(),
+        };
+        let (download, held) = match resumed {
+            Some(resumed) => resumed,
             None => (self.next_download(store, base).await?, 0),
         };
         if !download.bytes.is_empty() {
             leaves.extend_from_slice(&download.leaves);
             self.send_pack(&download, held, &mut effects);
+            if !left_out.is_empty() {
+                leaves.extend(item_leaves(&left_out));
+                self.send_pack(&self.pack_of(store, &left_out), 0, &mut effects);
+            }
             if download.bytes.len() > limits::SLICE && held == 0 {
                 store.save_download(peer.device, download.clone()).await?;
             }
@@ -641,6 +650,50 @@ impl Session {
             cursors: moved,
             base,
         })
+    }
+
+    /// What a resumed pack leaves out, though its cursors pass over it: own entries
+    /// whose results went with the pack before the cut, and were lost with its
+    /// receipt.
+    async fn left_out<S: RelayStore>(
+        &self,
+        store: &S,
+        download: &Download,
+    ) -> Result<Vec<LogItem>, SyncError> {
+        let known: BTreeSet<&Hash> = download.leaves.iter().collect();
+        let mut left_out = Vec::new();
+        for cursor in &download.cursors {
+            let mut at = cursors::position(&self.list, cursor.target).sequence;
+            while at < cursor.at.sequence {
+                let page = store.read(cursor.target, at, READ_BYTES).await?;
+                for item in page.items {
+                    at = item.position.sequence;
+                    let leaf = entry_leaf(&item.position, item.entry.id()).hash();
+                    let has_result = self.own.contains(&(item.position.space, at));
+                    if at <= cursor.at.sequence && !has_result && !known.contains(&leaf) {
+                        left_out.push(item);
+                    }
+                }
+                if !page.more {
+                    break;
+                }
+            }
+        }
+        Ok(left_out)
+    }
+
+    /// A pack of these items, which moves no cursor.
+    fn pack_of<S: RelayStore>(&self, store: &S, items: &[LogItem]) -> Download {
+        let mut context = Reader::new(store.school());
+        items.iter().for_each(|item| context.note(item));
+        let bytes = encode(&context, items, self.explicit, Effort::Full);
+        Download {
+            pack: pack_id(&bytes),
+            bytes,
+            leaves: Vec::new(),
+            cursors: Vec::new(),
+            base: [0; 8],
+        }
     }
 
     fn send_pack(&mut self, download: &Download, held: u32, effects: &mut Vec<Effect>) {

@@ -3,7 +3,6 @@
 //! goes to disk with the next entries, or by itself after a while.
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use stunity_proto::{DeviceId, PackId};
 use stunity_sync::relay_store::{CursorLog, Download};
@@ -12,10 +11,6 @@ use tokio::sync::Notify;
 use super::codec::{encode_cursor_log, encode_download};
 use crate::db::{Transaction, Value, insert_rows, sql};
 use crate::error::ServerError;
-
-/// How long something waits at most. A live session moves its cursors with every
-/// batch; written each time, that would cost more than the entries.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Partial uploads that a device may leave, bytes.
 const MAX_UPLOADS: i64 = 1024 * 1024;

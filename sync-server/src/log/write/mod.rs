@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 
 use stunity_proto::pack::{ChainEntry, ChainKey};
-use stunity_proto::{AccountId, EntryId, Hash, SpaceId};
+use stunity_proto::{AccountId, EntryId, Hash, Lane, SpaceId};
 use stunity_sync::Target;
 use stunity_sync::relay::encode_live;
 use stunity_sync::relay_store::LogItem;
@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use super::authority::Authority;
-use super::keep::{Keep, PATIENCE, Waiting};
+use super::keep::{Keep, Waiting};
 use super::{Inner, Log, Request};
 use crate::db::{Connection, Transaction};
 use crate::error::ServerError;
@@ -47,7 +47,7 @@ struct Batch {
     /// Entries of the batch's requests that were here before it, or came in it.
     known: BTreeSet<EntryId>,
     /// Where an entry is numbered in a space, if it is.
-    sequences: BTreeMap<(SpaceId, EntryId), Option<i64>>,
+    sequences: BTreeMap<(SpaceId, Lane, EntryId), Option<i64>>,
     /// Where a lane stood before the batch, for its live readers.
     starts: BTreeMap<Target, u64>,
     items: Vec<LogItem>,
@@ -83,6 +83,9 @@ pub(crate) async fn run(
     mut queue: mpsc::Receiver<Request>,
     keep: Arc<Keep>,
 ) {
+    let Some(patience) = log.upgrade().map(|log| log.platform.patience()) else {
+        return;
+    };
     let mut authority = Authority::default();
     let mut numbers = RowNumbers::default();
     // When what sessions left is written, if they left something.
@@ -93,7 +96,7 @@ pub(crate) async fn run(
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => Wake::Keep,
             request = queue.recv() => request.map_or(Wake::End, Wake::Request),
             () = keep.changed(), if due.is_none() => {
-                due = Some(Instant::now() + PATIENCE);
+                due = Some(Instant::now() + patience);
                 continue;
             }
         };

@@ -88,27 +88,41 @@ impl Writer<'_> {
         Ok(Some(found))
     }
 
-    /// The cited heads that are numbered in the entry's own space.
+    /// Where an entry is numbered for the readers of a lane.
+    async fn head_sequence(
+        &mut self,
+        space: SpaceId,
+        lane: Lane,
+        id: EntryId,
+    ) -> Result<Option<i64>, ServerError> {
+        let known = [lane, Lane::All]
+            .into_iter()
+            .filter_map(|lane| self.batch.sequences.get(&(space, lane, id)).copied())
+            .reduce(|known, other| known.or(other));
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let sequence = sql(
+            "SELECT n.sequence FROM entry e JOIN numbering n ON n.entry = e.n \
+             AND n.space = $2 WHERE e.id = $1 AND n.lane IN ($3, $4) ORDER BY n.sequence LIMIT 1",
+        )
+        .bind(id.0)
+        .bind(space.0)
+        .bind(lane.to_key())
+        .bind(Lane::All.to_key())
+        .scalar(&mut self.db)
+        .await?;
+        self.batch.sequences.insert((space, lane, id), sequence);
+        Ok(sequence)
+    }
+
+    /// The cited heads that whoever reads the entry can find by their numbers: those
+    /// in its own lane, or in `all` of its space.
     pub(super) async fn head_sequences(&mut self, entry: &Entry) -> Result<Vec<u8>, ServerError> {
         let header = entry.header();
         let mut out = Vec::new();
         for id in header.heads.account.iter().chain(&header.heads.membership) {
-            let place = (header.space, *id);
-            let sequence = match self.batch.sequences.get(&place) {
-                Some(sequence) => *sequence,
-                None => {
-                    let sequence = sql(
-                        "SELECT n.sequence FROM entry e JOIN numbering n ON n.entry = e.n \
-                         AND n.space = $2 WHERE e.id = $1 ORDER BY n.sequence LIMIT 1",
-                    )
-                    .bind(id.0)
-                    .bind(header.space.0)
-                    .scalar(&mut self.db)
-                    .await?;
-                    self.batch.sequences.insert(place, sequence);
-                    sequence
-                }
-            };
+            let sequence = self.head_sequence(header.space, header.lane, *id).await?;
             if let Some(sequence) = sequence {
                 out.extend_from_slice(&id.0);
                 out.extend_from_slice(&sequence.to_be_bytes());
@@ -141,7 +155,7 @@ impl Writer<'_> {
             lane_hash.0.into(),
             space_hash.0.into(),
         ]);
-        let at = (space, entry.id());
+        let at = (space, lane, entry.id());
         if let None | Some(None) = self.batch.sequences.get(&at) {
             self.batch.sequences.insert(at, Some(sequence as i64));
         }
