@@ -336,6 +336,10 @@ impl Session {
             .filter(|(target, end)| end.sequence > cursors::position(&self.list, **target).sequence)
             .map(|(target, _)| *target)
             .collect();
+        // Who is of the staff stands in the school's own space, and courses are judged
+        // by it: what comes before it would be looked at twice.
+        let school = store.school().space();
+        (self.todo.make_contiguous()).sort_by_key(|target| target.space != school);
         for cursor in &self.list {
             if !view.contains(&cursor.target) && !self.removed.contains(&cursor.target) {
                 self.removed.push(cursor.target);

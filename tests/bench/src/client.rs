@@ -115,6 +115,7 @@ async fn records(school: &School, rows: &mut Vec<Row>) -> Result<(), Failed> {
                 assignment: *assignment,
                 attempt: 1,
                 text: text(number, piece),
+                blobs: Vec::new(),
             })?;
         }
         school.sync(&mut pupil).await;

@@ -1,6 +1,7 @@
 //! A relay in this process, devices on real databases, links that are cut.
 
 mod database;
+pub mod frozen;
 mod link;
 mod school;
 mod trace_link;

@@ -1,9 +1,12 @@
 //! A school: its relay and its devices, in folders of a temporary directory.
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use stunity_client::{Client, Joining, Link, Report, driver};
 use stunity_identity::StaffRoles;
+use stunity_server::db::Source;
+use stunity_server::platform::Platform;
 use stunity_server::{Log, serve};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -25,6 +28,21 @@ impl School {
         let relay = folder.path().join("relay");
         let database = crate::new_database(&relay).await;
         let log = Log::open_at(&relay, &database).await.expect("a new school");
+        Self::serve(folder, log).await
+    }
+
+    /// The school whose relay lies in the folder `relay` of another, in a file, by
+    /// this clock; a new one if it is empty.
+    pub async fn open(folder: tempfile::TempDir, platform: Arc<dyn Platform>) -> Self {
+        let relay = folder.path().join("relay");
+        let database = Source::new(&relay, None).expect("a file needs no address");
+        let log = Log::open_with(&relay, &database, platform)
+            .await
+            .expect("keys and a database, or neither");
+        Self::serve(folder, log).await
+    }
+
+    async fn serve(folder: tempfile::TempDir, log: Log) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a free port on loopback");
