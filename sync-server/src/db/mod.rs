@@ -15,7 +15,7 @@ mod value;
 
 pub use dialect::Dialect;
 pub use pool::{Connection, Database, Source, Transaction};
-pub(crate) use schema::migrate;
+pub(crate) use schema::{create_projections, migrate};
 pub(crate) use statement::insert_rows;
 pub use statement::{Handle, Statement, sql};
 pub use value::{Column, Row, Value};

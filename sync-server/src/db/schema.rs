@@ -11,10 +11,16 @@ struct Migration {
 
 /// All steps; a database's version is how many of them it has. The projections'
 /// tables come with the first.
-const MIGRATIONS: &[Migration] = &[Migration {
-    sqlite: include_str!("../../migrations/sqlite/001_log.sql"),
-    postgres: include_str!("../../migrations/postgres/001_log.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        sqlite: include_str!("../../migrations/sqlite/001_log.sql"),
+        postgres: include_str!("../../migrations/postgres/001_log.sql"),
+    },
+    Migration {
+        sqlite: include_str!("../../migrations/sqlite/002_erasures.sql"),
+        postgres: include_str!("../../migrations/postgres/002_erasures.sql"),
+    },
+];
 
 /// Brings the database to the newest version, in one transaction.
 ///
@@ -35,9 +41,7 @@ pub(crate) async fn migrate(db: &mut Connection) -> Result<(), ServerError> {
             Dialect::Postgres => tx.script(migration.postgres).await?,
         }
         if index == 0 {
-            for statement in projections(tx.dialect()) {
-                sql(statement).execute(&mut tx).await?;
-            }
+            create_projections(&mut tx).await?;
         }
     }
     let version = MIGRATIONS.len();
@@ -70,6 +74,17 @@ async fn version(tx: &mut Transaction<'_>) -> Result<u64, sqlx::Error> {
                 .get(0)
         }
     }
+}
+
+/// Makes the projections' tables.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn create_projections(tx: &mut Transaction<'_>) -> Result<(), ServerError> {
+    for statement in projections(tx.dialect()) {
+        sql(statement).execute(&mut *tx).await?;
+    }
+    Ok(())
 }
 
 /// The tables of projections. A client names an entry by its id, the relay by

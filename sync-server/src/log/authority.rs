@@ -1,11 +1,11 @@
 //! Who may do what, as the writer knows it: account logs, staff, memberships.
 //! Loaded when asked for and kept; dropped as a whole after a failed commit.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use stunity_identity::{AccountLog, Position, VerifyingKey};
 use stunity_model::events::{CourseGenesis, Event};
 use stunity_model::{Membership, judge::facts};
-use stunity_proto::{AccountId, Body, Entry, Kind, Lane, SchoolId, Signature, SpaceId};
+use stunity_proto::{AccountId, Body, Entry, EntryId, Kind, Lane, SchoolId, Signature, SpaceId};
 
 use crate::db::{Transaction, sql};
 use crate::error::ServerError;
@@ -34,6 +34,8 @@ pub(crate) struct Authority {
     accounts: BTreeMap<AccountId, Option<Standing>>,
     logs: BTreeMap<AccountId, AccountLog>,
     courses: BTreeMap<SpaceId, Option<Course>>,
+    /// Entries that erasures wait for.
+    awaited: Option<BTreeSet<EntryId>>,
 }
 
 /// Reads an entry from its columns.
@@ -49,6 +51,19 @@ impl Authority {
     /// Forgets everything: the database is the truth.
     pub fn clear(&mut self) {
         *self = Self::default();
+    }
+
+    /// Entries that erasures wait for, once they were loaded.
+    pub fn awaited(&self) -> Option<&BTreeSet<EntryId>> {
+        self.awaited.as_ref()
+    }
+
+    pub fn set_awaited(&mut self, awaited: BTreeSet<EntryId>) -> &BTreeSet<EntryId> {
+        self.awaited.insert(awaited)
+    }
+
+    pub fn await_entry(&mut self, id: EntryId) {
+        self.awaited.get_or_insert_default().insert(id);
     }
 
     /// Keeps memory bounded between batches.

@@ -154,6 +154,17 @@ impl Keep {
         self.changed.notify_one();
     }
 
+    /// Packs of sessions that were cut are made again: something in them was
+    /// erased.
+    pub(super) fn forget_packs(&self) {
+        let mut state = self.state();
+        let State { waiting, writing } = &mut *state;
+        for waiting in [waiting, writing] {
+            waiting.downloads.clear();
+            waiting.uploads.clear();
+        }
+    }
+
     pub(super) fn seen(&self, device: DeviceId, at_ms: u64) {
         self.state().waiting.seen_ms.insert(device, at_ms);
         self.changed.notify_one();

@@ -11,6 +11,7 @@ mod codec;
 mod judging;
 mod keep;
 mod read;
+mod refold;
 mod write;
 
 use std::path::Path;
@@ -121,6 +122,9 @@ impl Log {
         let keys = SchoolKeys::open(&folder.join("keys"), &platform)?;
         let mut writer = source.connect().await?;
         migrate(&mut writer).await?;
+        refold::refold_if_older(&mut writer).await?;
+        // What an erasure left in the WAL before the process ended.
+        write::finish_erasure(&mut writer, true).await?;
         let epoch = sql("SELECT epoch FROM relay")
             .one(&mut writer)
             .await?

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 
 use stunity_identity::{VerifyingKey, sign_root};
 use stunity_model::Roles;
+use stunity_model::guardians::{self, Access, Consent};
 use stunity_proto::pack::ChainKey;
 use stunity_proto::{
     AccountId, DecodeError, DeviceId, Entry, EntryId, GroupId, Hash, Lane, NodeId, PackId,
@@ -141,8 +142,95 @@ impl Log {
                 view.push(lane(space, Lane::Group(GroupId::try_from(&group[..])?)));
             }
         }
+        self.view_as_family(account, &mut view).await?;
         view.sort_unstable();
+        view.dedup();
         Ok(view)
+    }
+
+    /// The school's lane about this account, and what guardians read of their
+    /// children.
+    async fn view_as_family(
+        &self,
+        account: AccountId,
+        view: &mut Vec<Target>,
+    ) -> Result<(), ServerError> {
+        let lane = |space, lane| Target {
+            space,
+            lane: Some(lane),
+        };
+        let school = self.keys().school().space();
+        let children = self.read_children(account).await?;
+        for child in &children {
+            let rows = sql("SELECT space, roles FROM membership WHERE account = $1 AND roles <> 0")
+                .bind(child.0)
+                .all(self.database())
+                .await?;
+            for row in rows {
+                let space = SpaceId::try_from(row.get::<&[u8]>(0)?)?;
+                if Roles(row.get(1)?).any(Roles::STUDENT) {
+                    view.push(lane(space, Lane::All));
+                    view.push(lane(space, Lane::One(*child)));
+                }
+            }
+        }
+        // Most people have no such lane, and no cursor for it.
+        for person in children.iter().chain([&account]) {
+            let about = lane(school, Lane::One(*person));
+            let begun: Option<i64> =
+                sql("SELECT sequence FROM target_end WHERE space = $1 AND lane = $2")
+                    .bind(about.space.0)
+                    .bind(lane_key(about))
+                    .scalar(self.database())
+                    .await?;
+            if begun.is_some() {
+                view.push(about);
+            }
+        }
+        Ok(())
+    }
+
+    /// The children whose guardianship is open now.
+    async fn read_children(&self, guardian: AccountId) -> Result<Vec<AccountId>, ServerError> {
+        let links = sql(
+            "SELECT child, until_ms FROM p_guardianship WHERE guardian = $1 ORDER BY sequence, op",
+        )
+        .bind(guardian.0)
+        .all(self.database())
+        .await?;
+        let mut until: BTreeMap<AccountId, u64> = BTreeMap::new();
+        for row in links {
+            until.insert(AccountId::try_from(row.get::<&[u8]>(0)?)?, row.get(1)?);
+        }
+        if until.is_empty() {
+            return Ok(Vec::new());
+        }
+        let words = sql(
+            "SELECT child, open, author FROM p_guardian_access WHERE guardian = $1 \
+             ORDER BY sequence, op",
+        )
+        .bind(guardian.0)
+        .all(self.database())
+        .await?;
+        let mut consents: BTreeMap<AccountId, Consent> = BTreeMap::new();
+        for row in words {
+            let child = AccountId::try_from(row.get::<&[u8]>(0)?)?;
+            let consent = consents.entry(child).or_default();
+            let open = Some(row.get(1)?);
+            match row.get::<&[u8]>(2)? == child.0 {
+                true => consent.child = open,
+                false => consent.school = open,
+            }
+        }
+        let now_ms = self.inner.platform.now_ms();
+        Ok(until
+            .into_iter()
+            .filter(|(child, until_ms)| {
+                let consent = consents.get(child).copied().unwrap_or_default();
+                guardians::access(*until_ms, consent, now_ms) == Access::Open
+            })
+            .map(|(child, _)| child)
+            .collect())
     }
 
     async fn read_ends(&self, targets: &[Target]) -> Result<Vec<Running>, ServerError> {

@@ -87,6 +87,7 @@ impl Writer<'_> {
         if pending.is_none() {
             self.take_effect(n, entry, &position).await?;
         }
+        self.note_if_awaited(entry.id()).await?;
         let head = ChainEntry {
             id: entry.id(),
             heads: header.heads.clone(),

@@ -55,6 +55,11 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// What a guardian may read is looked up anew.
+    fn note_guardian(&mut self, guardian: AccountId) {
+        self.batch.rights.insert(guardian);
+    }
+
     pub(super) async fn set_roles(
         &mut self,
         space: SpaceId,
@@ -90,6 +95,10 @@ impl Writer<'_> {
                 }
             }
             Event::RosterBind(e) => self.bind(n, e).await?,
+            Event::Erase(_) => self.note_erasure(n, entry),
+            Event::Guardianship(e) => self.note_guardian(e.guardian),
+            Event::GuardianshipEnd(e) => self.note_guardian(e.guardian),
+            Event::GuardianAccess(e) => self.note_guardian(e.guardian),
             Event::GroupSet(e) => {
                 sql("DELETE FROM group_member WHERE space = $1 AND group_id = $2")
                     .bind(header.space.0)

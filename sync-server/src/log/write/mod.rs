@@ -1,6 +1,7 @@
 //! The writer: one task, one transaction for all that waits.
 mod append;
 mod effect;
+mod erase;
 mod join;
 mod number;
 mod project;
@@ -22,10 +23,13 @@ use super::keep::{Keep, Waiting};
 use super::{Inner, Log, Request};
 use crate::db::{Connection, Transaction};
 use crate::error::ServerError;
+use erase::Erasures;
 use number::RowNumbers;
 use rows::Rows;
 
+pub(super) use erase::finish_erasure;
 pub(super) use number::chain_entry;
+pub(super) use project::projected_rows;
 
 /// Entries that share one commit at most: bounds how long the first waits.
 const BATCH_ENTRIES: usize = 512;
@@ -52,6 +56,7 @@ struct Batch {
     starts: BTreeMap<Target, u64>,
     items: Vec<LogItem>,
     rights: BTreeSet<AccountId>,
+    erasures: Erasures,
 }
 
 struct Writer<'a> {
@@ -90,6 +95,7 @@ pub(crate) async fn run(
     let mut numbers = RowNumbers::default();
     // When what sessions left is written, if they left something.
     let mut due: Option<Instant> = None;
+    let mut unfinished = false;
     loop {
         let wake = tokio::select! {
             biased;
@@ -131,6 +137,7 @@ pub(crate) async fn run(
         if keeps {
             keep.written(result.is_ok());
         }
+        let is_ok = result.is_ok();
         match &result {
             Ok(batch) => publish(&log, batch),
             Err(error) => {
@@ -139,8 +146,15 @@ pub(crate) async fn run(
                 numbers.clear();
             }
         }
+        unfinished |= result.is_ok_and(|batch| batch.erasures.done);
+        if unfinished {
+            match finish_erasure(&mut db, false).await {
+                Ok(finished) => unfinished = !finished,
+                Err(error) => tracing::error!(%error, "an erasure is not finished yet"),
+            }
+        }
         for answer in answers {
-            answer(result.is_ok());
+            answer(is_ok);
         }
         authority.trim();
     }
@@ -190,6 +204,7 @@ async fn commit(
     }
     waiting.write(&mut writer.db).await?;
     writer.write_out().await?;
+    writer.erase_noted().await?;
     let Writer { db, batch, .. } = writer;
     db.commit().await?;
     Ok(batch)

@@ -1,7 +1,7 @@
 //! Projections and search.
 use stunity_model::events::Event;
 use stunity_model::rows::{self, Type};
-use stunity_proto::Entry;
+use stunity_proto::{Entry, EntryId};
 use stunity_sync::Position;
 
 use super::Writer;
@@ -17,33 +17,50 @@ impl Writer<'_> {
         event: &Event,
         position: &Position,
     ) -> Result<(), ServerError> {
-        let header = entry.header();
-        for row in rows::rows(event) {
-            let Some(table) = rows::table(row.table) else {
-                continue;
-            };
-            let mut values = vec![
-                Value::from(n),
-                (index as i64).into(),
-                i64::from(row.item).into(),
-                header.space.0.into(),
-                header.lane.to_key().into(),
-                header.author.0.into(),
-                header.signer.is_vouched().into(),
-                position.sequence.into(),
-                position.received_ms.into(),
-            ];
-            let types = table.columns.iter().map(|(_, ty)| *ty);
-            values.extend(row.values.into_iter().zip(types).map(value));
-            self.batch.rows.projected(table.name, values);
+        for (table, values) in projected_rows(n, index, entry, event, position) {
+            self.batch.rows.projected(table, values);
         }
-        if let Some((about, text)) = rows::searchable(event, entry.id()) {
+        if let Some((about, keys)) = searchable_row(event, entry.id()) {
             let row = self.row_number().await?;
-            let keys = stunity_text::index_text(&text);
             self.batch.rows.searchable(row, n, about, keys);
         }
         Ok(())
     }
+}
+
+/// What an event can be found by, and the keys of its text.
+pub(super) fn searchable_row(event: &Event, entry: EntryId) -> Option<(Vec<u8>, String)> {
+    let (about, text) = rows::searchable(event, entry)?;
+    Some((about, stunity_text::index_text(&text)))
+}
+
+/// The rows of an event, by table.
+pub(crate) fn projected_rows(
+    n: i64,
+    index: usize,
+    entry: &Entry,
+    event: &Event,
+    position: &Position,
+) -> Vec<(&'static str, Vec<Value>)> {
+    let header = entry.header();
+    let row = |row: rows::Row| {
+        let table = rows::table(row.table)?;
+        let mut values = vec![
+            Value::from(n),
+            (index as i64).into(),
+            i64::from(row.item).into(),
+            header.space.0.into(),
+            header.lane.to_key().into(),
+            header.author.0.into(),
+            header.signer.is_vouched().into(),
+            position.sequence.into(),
+            position.received_ms.into(),
+        ];
+        let types = table.columns.iter().map(|(_, ty)| *ty);
+        values.extend(row.values.into_iter().zip(types).map(value));
+        Some((table.name, values))
+    };
+    rows::rows(event).into_iter().filter_map(row).collect()
 }
 
 /// A projection's value with its column's type.
