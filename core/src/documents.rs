@@ -197,8 +197,12 @@ impl Client {
     /// and committed.
     ///
     /// # Errors
-    /// `document.unknown`, `document.open`, or the store's.
+    /// `document.unknown`, `document.open`, `document.succeeded` after
+    /// [`Client::erase_history`], or the store's.
     pub fn open_document(&mut self, doc: DocId) -> Result<Editing, ClientError> {
+        if self.store.successor(doc)?.is_some() {
+            return Err(ClientError::Invalid("document.succeeded"));
+        }
         let journal = self.store.load_journal(doc)?;
         let base = journal.first().and_then(|row| read_base(doc, row));
         let (place, heads) = match (self.store.document(doc)?, base) {

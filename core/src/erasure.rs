@@ -60,7 +60,7 @@ impl Client {
         self.close_document(old)?;
         let doc_type = DocType::try_from(place.doc_type)?;
         let mut new = self.create_document(doc_type, place.space, place.lane)?;
-        for action in retelling(&view) {
+        for action in retelling(doc_type, &view) {
             self.edit(&mut new, &action)?;
         }
         let successor = new.place().doc;
@@ -94,7 +94,7 @@ fn erase_op(found: ErasableOps, reason: &str) -> PendingOp {
 
 /// What makes a new document say what another one says: its fields are born with
 /// it, so only what is in them is written.
-fn retelling(view: &View) -> Vec<Action<'_>> {
+fn retelling(doc_type: DocType, view: &View) -> Vec<Action<'_>> {
     let Node::Map(fields) = view.root() else {
         return Vec::new();
     };
@@ -102,6 +102,10 @@ fn retelling(view: &View) -> Vec<Action<'_>> {
     for (field, node) in fields {
         let path = || Path::field(field);
         match node {
+            _ if !doc_type.is_fixed(field) => out.push(Action::PutField {
+                path: path(),
+                value: Cow::Borrowed(node),
+            }),
             Node::Text(text) if text.is_empty() => {}
             Node::Text(text) => out.push(Action::splice(path(), 0, 0, text)),
             Node::Map(inner) => out.extend(inner.iter().map(|(name, value)| Action::PutField {
@@ -116,10 +120,8 @@ fn retelling(view: &View) -> Vec<Action<'_>> {
                 };
                 out.extend(items.iter().enumerate().map(insert));
             }
-            Node::Scalar(_) => out.push(Action::PutField {
-                path: path(),
-                value: Cow::Borrowed(node),
-            }),
+            // The type, which the new document is born with.
+            Node::Scalar(_) => {}
         }
     }
     out

@@ -22,7 +22,7 @@ pub mod membership;
 pub mod permit;
 pub mod quiz;
 pub mod rows;
-mod sabotage;
+pub mod sabotage;
 pub mod social;
 mod tables;
 pub mod timeliness;
@@ -31,5 +31,3 @@ pub mod work;
 pub use events::Event;
 pub use judge::{JudgeView, Verdict, judge};
 pub use membership::{Fact, Membership, Roles};
-#[cfg(any(test, feature = "test-sabotage"))]
-pub use sabotage::Sabotage;

@@ -1,6 +1,6 @@
 //! Erasure: operations are replaced by their hashes, and nothing of them stays
 //! in rows, indices, snapshots, free pages or the WAL.
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use stunity_model::{Event, Roles, erasure};
 use stunity_proto::{BlobId, DocId, Entry, EntryId, Kind, Lane, SpaceId};
 
@@ -154,6 +154,21 @@ impl Store {
             .query_map([&doc.0], |row| Ok((EntryId(row.get(0)?), row.get(1)?)))?
             .collect::<Result<Vec<(EntryId, i64)>, _>>()?;
         self.group(rows)
+    }
+
+    /// The document that goes on in place of one whose past was erased.
+    ///
+    /// # Errors
+    /// A database error.
+    pub fn successor(&self, doc: DocId) -> Result<Option<DocId>, StoreError> {
+        Ok(self
+            .conn
+            .prepare_cached(
+                "SELECT successor FROM p_successor WHERE document = ?1
+                 ORDER BY sequence IS NULL DESC, sequence DESC, entry DESC, op DESC LIMIT 1",
+            )?
+            .query_row([&doc.0], |row| row.get(0).map(DocId))
+            .optional()?)
     }
 
     /// Operations by their entries, which must be sealed.

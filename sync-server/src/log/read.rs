@@ -143,6 +143,11 @@ impl Log {
             }
         }
         self.view_as_family(account, &mut view).await?;
+        // Who reads a whole space reads its lanes.
+        let wholes: Vec<SpaceId> = (view.iter().filter(|target| target.lane.is_none()))
+            .map(|target| target.space)
+            .collect();
+        view.retain(|target| target.lane.is_none() || !wholes.contains(&target.space));
         view.sort_unstable();
         view.dedup();
         Ok(view)
