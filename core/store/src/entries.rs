@@ -295,14 +295,16 @@ pub(crate) fn save_wants(
 
 /// What entries waited for has come: they are judged again.
 pub(crate) fn release(conn: &Connection, wanted: &[u8]) -> Result<usize, StoreError> {
-    let released = conn
-        .prepare_cached(
-            "UPDATE entries SET state = 0 WHERE state IN (1, 2)
-             AND entry IN (SELECT entry FROM held WHERE wants = ?1)",
-        )?
-        .execute([wanted])?;
-    conn.prepare_cached("DELETE FROM held WHERE wants = ?1")?
-        .execute([wanted])?;
+    let waiting = conn
+        .prepare_cached("DELETE FROM held WHERE wants = ?1 RETURNING entry")?
+        .query_map([wanted], |row| row.get(0))?
+        .collect::<Result<Vec<EntryRow>, _>>()?;
+    let mut released = 0;
+    for row in waiting {
+        released += conn
+            .prepare_cached("UPDATE entries SET state = 0 WHERE entry = ?1 AND state IN (1, 2)")?
+            .execute([row])?;
+    }
     Ok(released)
 }
 
