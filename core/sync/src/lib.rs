@@ -11,9 +11,11 @@ pub mod client;
 mod cursors;
 mod error;
 mod position;
+mod reader;
 pub mod relay;
 pub mod relay_store;
 pub mod replica;
+mod uploader;
 
 pub use certificates::certificates_in;
 pub use error::SyncError;

@@ -3,27 +3,28 @@
 //! [`Session::on_frame`] takes a message; [`Session::pump`] makes the next
 //! flush, one pack at most, so that what waits for a slow reader stays bounded:
 //! the driver sends one flush before it asks for the next.
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use stunity_identity::Session as AuthSession;
 use stunity_proto::{
-    AccountId, Body, DeviceId, EntryId, Hash, Heads, Kind, PackId, SchoolId, Signer, SpaceId,
+    AccountId, DeviceId, EntryId, Hash, PackId, SpaceId,
     frame::{
         Content, CursorRef, Flight, Frame, FullCursor, Part, ResultItem, SignedRoot, flags, pack_id,
     },
     limits,
-    pack::{ChainEntry, ChainKey, Effort, Item, PackContext, PackWriter, Place, decode_pack},
+    pack::{Effort, Item, PackWriter, Place},
     receipt::{Leaf, merkle_root, sha256},
 };
 
 use crate::{
     Cursor, RelayStore, Running, SyncError, Target,
-    certificates::certificates_in,
     client::{cursor_leaf, entry_leaf},
     cursors,
-    relay_store::{CursorLog, Download, LogItem, UploadContext},
+    reader::Reader,
+    relay_store::{CursorLog, Download, LogItem},
     replica::Outcome,
+    uploader,
 };
 
 /// Versions of the session that the relay speaks.
@@ -452,18 +453,10 @@ impl Session {
         if pack_id(&bytes) != upload.pack {
             return Err(SyncError::NotAuthentic("name of a pack"));
         }
-        let context = Uploader {
-            school: store.school(),
-            device: peer.device,
-            known: store.upload_context(peer.device).await?,
-        };
-        let items = match decode_pack(&bytes, &context) {
-            Ok(items) => items,
-            Err(stunity_proto::DecodeError::MissingContext(_)) => {
-                effects.push(send(&Frame::ResendExplicit(upload.pack)));
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
+        let restored = uploader::restore(store, peer.device, peer.account, &bytes).await?;
+        let Some(items) = restored else {
+            effects.push(send(&Frame::ResendExplicit(upload.pack)));
+            return Ok(());
         };
         let entries: Vec<_> = items.into_iter().map(|item| item.entry).collect();
         let ids: Vec<EntryId> = entries.iter().map(|entry| entry.id()).collect();
@@ -594,7 +587,7 @@ impl Session {
         store: &S,
         base: [u8; 8],
     ) -> Result<Download, SyncError> {
-        let mut context = Reader::new(store.school());
+        let mut context = self.reader(store);
         let mut chosen: Vec<LogItem> = Vec::new();
         let mut moved: Vec<Cursor> = Vec::new();
         let mut size = 0;
@@ -656,6 +649,12 @@ impl Session {
         })
     }
 
+    /// The client as a reader: of a target that it reads it holds the space's id at least.
+    fn reader<S: RelayStore>(&self, store: &S) -> Reader {
+        let spaces = self.list.iter().map(|cursor| cursor.target.space);
+        Reader::new(store.school(), spaces)
+    }
+
     /// What a resumed pack leaves out, though its cursors pass over it: own entries
     /// whose results went with the pack before the cut, and were lost with its
     /// receipt.
@@ -688,7 +687,7 @@ impl Session {
 
     /// A pack of these items, which moves no cursor.
     fn pack_of<S: RelayStore>(&self, store: &S, items: &[LogItem]) -> Download {
-        let mut context = Reader::new(store.school());
+        let mut context = self.reader(store);
         items.iter().for_each(|item| context.note(item));
         let bytes = encode(&context, items, self.explicit, Effort::Full);
         Download {
@@ -822,7 +821,8 @@ pub fn encode_live<S: RelayStore>(
             last.space_hash
         },
     };
-    let mut context = Reader::new(store.school());
+    let known = (from > 0).then_some(target.space);
+    let mut context = Reader::new(store.school(), known);
     for item in items {
         context.note(item);
     }
@@ -909,122 +909,4 @@ fn encode(context: &Reader, items: &[LogItem], explicit: bool, effort: Effort) -
         });
     }
     writer.finish()
-}
-
-/// What a reader of the log holds, as far as the items to send ask for it.
-struct Reader {
-    school: SchoolId,
-    before: BTreeMap<(ChainKey, u64), ChainEntry>,
-    certificates: BTreeMap<Signer, Hash>,
-    /// Signers whose certificate comes in this very pack.
-    brought: BTreeSet<Signer>,
-    sequences: BTreeMap<(SpaceId, EntryId), u64>,
-}
-
-impl Reader {
-    fn new(school: SchoolId) -> Self {
-        Self {
-            school,
-            before: BTreeMap::new(),
-            certificates: BTreeMap::new(),
-            brought: BTreeSet::new(),
-            sequences: BTreeMap::new(),
-        }
-    }
-
-    fn note(&mut self, item: &LogItem) {
-        let header = item.entry.header();
-        for (id, sequence) in &item.head_sequences {
-            self.sequences.insert((item.position.space, *id), *sequence);
-        }
-        let brought = certificates_in(&header.kinds, item.entry.body());
-        self.brought
-            .extend(brought.iter().map(|(signer, _)| *signer));
-        // An entry numbered elsewhere comes without its chain.
-        let at_home = item.position.space == header.space && item.position.lane == header.lane;
-        if !at_home {
-            return;
-        }
-        // A reader may hold another certificate chain of a node.
-        if !header.signer.is_vouched() {
-            self.certificates.insert(header.signer, header.certificate);
-        }
-        let Some(previous) = header.previous else {
-            return;
-        };
-        let heads = if item.same_heads {
-            header.heads.clone()
-        } else {
-            // Other heads, whichever: only that they differ is used.
-            Heads {
-                account: Some(previous),
-                membership: Vec::new(),
-            }
-        };
-        self.before.insert(
-            (ChainKey::of(&item.entry), header.sequence - 1),
-            ChainEntry {
-                id: previous,
-                heads,
-            },
-        );
-    }
-}
-
-impl PackContext for Reader {
-    fn school(&self) -> SchoolId {
-        self.school
-    }
-    fn chain_entry(&self, chain: &ChainKey, sequence: u64) -> Option<ChainEntry> {
-        self.before.get(&(*chain, sequence)).cloned()
-    }
-    fn certificate(&self, signer: Signer) -> Option<Hash> {
-        self.certificates
-            .get(&signer)
-            .filter(|_| !self.brought.contains(&signer))
-            .copied()
-    }
-    fn entry_at(&self, _: SpaceId, _: u64) -> Option<EntryId> {
-        None
-    }
-    fn sequence_of(&self, space: SpaceId, id: &EntryId) -> Option<u64> {
-        self.sequences.get(&(space, *id)).copied()
-    }
-    fn certificates_in(&self, kinds: &[Kind], body: &Body) -> Vec<(Signer, Hash)> {
-        certificates_in(kinds, body)
-    }
-}
-
-/// What a device that uploads is known to hold.
-struct Uploader {
-    school: SchoolId,
-    device: DeviceId,
-    known: UploadContext,
-}
-
-impl PackContext for Uploader {
-    fn school(&self) -> SchoolId {
-        self.school
-    }
-    fn chain_entry(&self, chain: &ChainKey, sequence: u64) -> Option<ChainEntry> {
-        self.known
-            .chains
-            .get(chain)
-            .filter(|(at, _)| *at == sequence)
-            .map(|(_, entry)| entry.clone())
-    }
-    fn certificate(&self, signer: Signer) -> Option<Hash> {
-        self.known
-            .certificate
-            .filter(|_| signer == Signer::Device(self.device))
-    }
-    fn entry_at(&self, _: SpaceId, _: u64) -> Option<EntryId> {
-        None
-    }
-    fn sequence_of(&self, _: SpaceId, _: &EntryId) -> Option<u64> {
-        None
-    }
-    fn certificates_in(&self, kinds: &[Kind], body: &Body) -> Vec<(Signer, Hash)> {
-        certificates_in(kinds, body)
-    }
 }

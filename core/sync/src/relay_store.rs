@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, future::Future};
 
 use stunity_identity::VerifyingKey;
 use stunity_proto::{
-    AccountId, DeviceId, Entry, EntryId, Hash, NodeId, PackId, SchoolId, Signature,
+    AccountId, DeviceId, DocId, Entry, EntryId, Hash, NodeId, PackId, SchoolId, Signature,
     pack::{ChainEntry, ChainKey},
 };
 
@@ -37,6 +37,19 @@ pub struct LogItem {
     /// For each cited head, the account's first: its sequence in the space of
     /// `position`, where it is numbered there.
     pub head_sequences: Vec<(EntryId, u64)>,
+    /// Its changes of documents.
+    pub changes: Vec<ChangeNames>,
+}
+
+/// A change by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeNames {
+    /// The document.
+    pub doc: DocId,
+    /// The change.
+    pub hash: Hash,
+    /// The changes that it follows, save the genesis.
+    pub follows: Vec<Hash>,
 }
 
 /// A run of entries past a position.
@@ -140,6 +153,19 @@ pub trait RelayStore: Send + Sync {
         &self,
         device: DeviceId,
     ) -> impl Future<Output = Result<UploadContext, SyncError>> + Send;
+
+    /// For the first bytes of ids, each: the only document stored that begins so.
+    fn expand_documents(
+        &self,
+        prefixes: &[[u8; 4]],
+    ) -> impl Future<Output = Result<Vec<Option<DocId>>, SyncError>> + Send;
+
+    /// For the first bytes of hashes, each: the only change of the document stored that
+    /// begins so.
+    fn expand_changes(
+        &self,
+        names: &[(DocId, [u8; 4])],
+    ) -> impl Future<Output = Result<Vec<Option<Hash>>, SyncError>> + Send;
 
     /// How much of an unfinished upload is held, from its start.
     fn upload_held(

@@ -20,6 +20,10 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/002_erasures.sql"),
         postgres: include_str!("../../migrations/postgres/002_erasures.sql"),
     },
+    Migration {
+        sqlite: include_str!("../../migrations/sqlite/003_changes.sql"),
+        postgres: include_str!("../../migrations/postgres/003_changes.sql"),
+    },
 ];
 
 /// Brings the database to the newest version, in one transaction.

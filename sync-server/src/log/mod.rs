@@ -7,6 +7,7 @@
 mod authority;
 mod backup;
 mod bus;
+mod changes;
 mod codec;
 mod judging;
 mod keep;

@@ -6,7 +6,7 @@ use stunity_model::Roles;
 use stunity_model::guardians::{self, Access, Consent};
 use stunity_proto::pack::ChainKey;
 use stunity_proto::{
-    AccountId, DecodeError, DeviceId, Entry, EntryId, GroupId, Hash, Lane, NodeId, PackId,
+    AccountId, DecodeError, DeviceId, DocId, Entry, EntryId, GroupId, Hash, Lane, NodeId, PackId,
     SchoolId, Signature, Signer, SpaceId,
 };
 use stunity_sync::relay_store::{
@@ -42,8 +42,10 @@ fn item(row: &Row, target: Target, epoch: u64) -> Result<LogItem, ServerError> {
             ))
         })
         .collect::<Result<_, DecodeError>>()?;
+    let entry = super::authority::entry(row.get(0)?, row.get(1)?, row.get(2)?)?;
     Ok(LogItem {
-        entry: super::authority::entry(row.get(0)?, row.get(1)?, row.get(2)?)?,
+        changes: super::changes::changes(&entry),
+        entry,
         position: Position {
             space: target.space,
             lane: Lane::from_key(row.get(4)?)?,
@@ -434,6 +436,20 @@ impl RelayStore for Log {
 
     async fn upload_context(&self, device: DeviceId) -> Result<UploadContext, SyncError> {
         Ok(self.read_upload_context(device).await?)
+    }
+
+    async fn expand_documents(
+        &self,
+        prefixes: &[[u8; 4]],
+    ) -> Result<Vec<Option<DocId>>, SyncError> {
+        Ok(self.read_documents(prefixes).await?)
+    }
+
+    async fn expand_changes(
+        &self,
+        names: &[(DocId, [u8; 4])],
+    ) -> Result<Vec<Option<Hash>>, SyncError> {
+        Ok(self.read_changes(names).await?)
     }
 
     async fn upload_held(&self, device: DeviceId, pack: PackId) -> Result<u32, SyncError> {

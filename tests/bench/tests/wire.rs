@@ -4,7 +4,7 @@
 use stunity_bench::wire::account::in_one_piece;
 use stunity_bench::wire::class::{CHANGED, Class, DOCUMENTS, saves, student};
 use stunity_bench::wire::exchange::exchange;
-use stunity_bench::wire::{NOTHING_NEW, first_sync_budget};
+use stunity_bench::wire::{NOTHING_NEW, RECONNECT, first_sync_budget};
 use stunity_e2e::School;
 
 #[tokio::test]
@@ -22,6 +22,7 @@ async fn a_first_sync_and_a_reconnect_are_one_round_trip_each() {
     let again = exchange(&class.school, &mut class.here).await.unwrap();
     assert_eq!(again.round_trips, 1);
     assert_eq!(again.new_entries as usize, CHANGED);
+    assert!(again.bytes() <= RECONNECT, "{} bytes", again.bytes());
     class.school.sync(&mut class.there[0]).await;
     for doc in ours.iter().chain(&theirs) {
         let read = |client: &mut stunity_client::Client| client.document_view(*doc).unwrap();

@@ -6,7 +6,7 @@
 use sha2::{Digest, Sha256};
 
 use super::columns::{Stream, put_varint};
-use crate::{ActorId, DecodeError, limits};
+use crate::{ActorId, DecodeError, Hash, limits};
 
 /// What every chunk of Automerge's binary format begins with.
 const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
@@ -51,6 +51,15 @@ fn actor(stream: &mut Stream<'_>) -> Option<ActorId> {
         return None;
     }
     stream.array().ok().map(ActorId)
+}
+
+/// The hash of an uncompressed change chunk and those of the changes that it follows;
+/// none if the bytes are no such chunk as packs take apart. Its operations are not
+/// looked at.
+#[must_use]
+pub fn change_names(chunk: &[u8]) -> Option<(Hash, Vec<Hash>)> {
+    let (parts, hash) = split(chunk)?;
+    Some((Hash(hash), parts.deps.into_iter().map(Hash).collect()))
 }
 
 /// Takes a chunk apart and returns its hash; none if it is not one that

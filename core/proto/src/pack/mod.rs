@@ -19,6 +19,7 @@ mod write_names;
 mod write_ops;
 
 pub use builder::{PackOptions, encode_packs};
+pub use change::change_names;
 pub use inspect::{Anatomy, inspect};
 pub use read::decode_pack;
 pub use write::{Effort, PackWriter};

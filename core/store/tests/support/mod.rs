@@ -9,7 +9,7 @@ use stunity_identity::*;
 use stunity_model::Event;
 use stunity_model::events::*;
 use stunity_proto::pack::{
-    ChainEntry, ChainKey, Effort, Item, PackContext, PackWriter, decode_pack,
+    ChainEntry, ChainKey, Effort, IdRole, Item, PackContext, PackWriter, change_names, decode_pack,
 };
 use stunity_proto::receipt::Leaf;
 use stunity_proto::*;
@@ -294,6 +294,27 @@ impl PackContext for Relay {
     }
     fn certificates_in(&self, kinds: &[Kind], body: &Body) -> Vec<(Signer, Hash)> {
         stunity_sync::certificates_in(kinds, body)
+    }
+    fn expand_id(&self, role: IdRole, prefix: [u8; 4]) -> Option<[u8; 16]> {
+        let headers = self.log.iter().map(|(entry, _)| entry.header());
+        let mut ids = headers.flat_map(|header| match role {
+            IdRole::Space => vec![header.space.0],
+            IdRole::Author => vec![header.author.0],
+            IdRole::Signer => vec![header.signer.id()],
+            IdRole::Document => (header.kinds.iter())
+                .filter_map(|kind| match kind {
+                    Kind::Change { doc, .. } => Some(doc.0),
+                    _ => None,
+                })
+                .collect(),
+            _ => vec![],
+        });
+        ids.find(|id| id.starts_with(&prefix))
+    }
+    fn expand_change(&self, _: DocId, prefix: [u8; 4]) -> Option<[u8; 32]> {
+        let ops = self.log.iter().flat_map(|(entry, _)| entry.ops());
+        let mut hashes = ops.filter_map(|(_, bytes)| Some(change_names(bytes?)?.0.0));
+        hashes.find(|hash| hash.starts_with(&prefix))
     }
 }
 

@@ -11,6 +11,7 @@ use super::Writer;
 use crate::db::sql;
 use crate::error::ServerError;
 use crate::log::Request;
+use crate::log::changes;
 use crate::log::judging::View;
 
 /// Entries that one statement asks for.
@@ -293,6 +294,7 @@ impl Writer<'_> {
             heads.into(),
             pending.into(),
         ]);
+        changes::save(&mut self.db, n, entry).await?;
         Ok(n)
     }
 }

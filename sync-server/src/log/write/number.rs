@@ -13,6 +13,7 @@ use super::{End, Writer};
 use crate::db::{Dialect, Row, Value, insert_rows, sql};
 use crate::error::ServerError;
 use crate::log::authority;
+use crate::log::changes;
 
 /// Numbers that one draw from PostgreSQL's sequence gives.
 const ROW_NUMBERS: i64 = 64;
@@ -185,6 +186,7 @@ impl Writer<'_> {
             space_hash,
             same_heads,
             head_sequences: Vec::new(),
+            changes: changes::changes(entry),
         });
         Ok(position)
     }

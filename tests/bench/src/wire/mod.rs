@@ -17,12 +17,14 @@ use self::exchange::{Exchange, exchange};
 use self::far_link::FarLink;
 use crate::Row;
 
+// 1 KB is 1,024 bytes, as everywhere in the protocol.
+
 /// Two sides that changed ten documents each, bytes both ways after the upgrade.
-pub const RECONNECT: usize = 8_500;
+pub const RECONNECT: usize = 8_704;
 /// Nothing new, bytes both ways after the upgrade.
 pub const NOTHING_NEW: usize = 600;
 /// Bytes beside the documents that a first sync may take.
-pub const FIRST_SYNC_BESIDE: usize = 2_000;
+pub const FIRST_SYNC_BESIDE: usize = 2_048;
 /// A connection that is cut after so many bytes may cost a fifth more.
 const CUT: i64 = 20 * 1024;
 /// One that is cut after so many still converges.
