@@ -1,6 +1,7 @@
 //! `cargo xtask`: everything that is done with this repository.
 mod bench;
 mod demo;
+mod fuzz;
 mod layers;
 mod postgres;
 mod run;
@@ -21,6 +22,8 @@ const USAGE: &str = "usage: cargo xtask <command>
                   prints budgets beside figures, from a release build
   sim [OPTIONS]   the simulator; `sim --help` tells its options
   postgres        the tests of the relay on PostgreSQL, in a server of their own
+  fuzz [TARGET…] [--seconds N]
+                  decoders under libFuzzer, 30 seconds each
   check-layers    whether dependencies point down
 ";
 
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         ["bench", rest @ ..] => tools::exit(bench::bench(rest)),
         ["sim", rest @ ..] => tools::exit(bench::sim(rest)),
         ["postgres"] => tools::exit(postgres::test().and_then(steps::Outcome::passed)),
+        ["fuzz", rest @ ..] => tools::exit(fuzz::fuzz(rest)),
         ["check-layers"] => tools::exit(layers::check()),
         _ => {
             eprint!("{USAGE}");

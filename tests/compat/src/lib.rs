@@ -10,6 +10,7 @@
 )]
 
 mod case;
+pub mod decoders;
 mod entries;
 mod events;
 mod frames;

@@ -1,2 +1,2 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| stunity_fuzz::manifest(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| stunity_compat::decoders::wire::manifest(bytes));

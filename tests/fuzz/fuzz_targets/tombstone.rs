@@ -1,2 +1,2 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| stunity_fuzz::tombstone(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| stunity_compat::decoders::wire::tombstone(bytes));

@@ -1,12 +1,8 @@
-//! What every fuzz target holds: a decoder never panics, and what it takes is
-//! the one encoding of what it gives.
-//!
-//! `tests/fuzz/run SECONDS` runs all targets, beginning with the golden bytes.
-mod context;
-
+//! What crosses a wire or is stored signed.
 use stunity_identity::{
-    AccountEvent, Certificate, Device, Invitation, LinkRequest, Node, Operator, ParcelHead,
-    Receipt, RootSuccession, Scanned, StaffAdmission, Statement,
+    AccountEvent, Certificate, Device, Invitation, KexSecret, LinkRequest, Node, NodeChain,
+    Operator, ParcelHead, Receipt, RecoveryCode, RootSuccession, Scanned, SchoolAnchor,
+    StaffAdmission, Statement, Succession, open_parcel,
 };
 use stunity_model::events::Event;
 use stunity_proto::blob::Manifest;
@@ -14,11 +10,10 @@ use stunity_proto::frame::Frame;
 use stunity_proto::pack::{Effort, Explicit, PackContext, PackWriter, decode_pack};
 use stunity_proto::parcel::{Parts, open_file};
 use stunity_proto::receipt::{Leaf, Tombstone};
-use stunity_proto::{Body, Entry, Header, SchoolId, Signature};
+use stunity_proto::{Body, Entry, Header, Lane, SchoolId, Signature};
 
-fn same(bytes: &[u8], again: &[u8]) {
-    assert_eq!(bytes, again, "another encoding was taken");
-}
+use super::{context, same};
+use crate::values::SCHOOL;
 
 /// Headers of entries.
 pub fn header(bytes: &[u8]) {
@@ -128,6 +123,13 @@ pub fn parcel_head(bytes: &[u8]) {
     }
 }
 
+/// Whole files, opened with the key that the golden one is sealed to.
+pub fn parcel_sealed(bytes: &[u8]) {
+    if let Ok(parcel) = open_file(bytes) {
+        let _ = open_parcel(SCHOOL, &[8; 16], &KexSecret::from_seed(&[8; 32]), parcel);
+    }
+}
+
 /// Contents of parcels, in pieces of a length that the first byte says.
 pub fn parcel_content(bytes: &[u8]) {
     let Some((step, content)) = bytes.split_first() else {
@@ -166,6 +168,26 @@ pub fn certificate(bytes: &[u8]) {
     certificate_of::<LinkRequest>(bytes);
 }
 
+/// Chains of certificates, and what a client pins.
+pub fn school(bytes: &[u8]) {
+    if let Ok(anchor) = SchoolAnchor::decode(bytes) {
+        same(bytes, &anchor.encode());
+    }
+    if let Ok(chain) = NodeChain::decode(bytes) {
+        same(bytes, &chain.encode());
+    }
+    if let Ok(succession) = Succession::decode(bytes) {
+        same(bytes, &succession.encode());
+    }
+}
+
+/// Keys of lanes, as databases sort them.
+pub fn lane_key(bytes: &[u8]) {
+    if let Ok(lane) = Lane::from_key(bytes) {
+        same(bytes, &lane.to_key());
+    }
+}
+
 /// Events of account logs.
 pub fn account_event(bytes: &[u8]) {
     if let Ok(event) = AccountEvent::decode(bytes) {
@@ -191,6 +213,6 @@ pub fn event(bytes: &[u8]) {
 pub fn scanned(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         let _ = Scanned::parse(text);
-        let _ = stunity_identity::RecoveryCode::parse_digits(text);
+        let _ = RecoveryCode::parse_digits(text);
     }
 }
