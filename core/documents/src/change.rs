@@ -2,9 +2,10 @@
 use automerge::{Change, ChangeHash};
 use stunity_proto::ActorId;
 
-use crate::Error;
-use crate::actor::{ACTOR_BYTES, DEVICE_PREFIX_BYTES};
+use crate::actor::{ACTOR_BYTES, DEVICE_PREFIX_BYTES, GENESIS_ACTOR};
+use crate::genesis::genesis_hash;
 use crate::scan::scan_change;
+use crate::{DocType, Error};
 
 /// Where a chunk's checksum stands, after the magic bytes: the first four of the
 /// change's hash.
@@ -35,6 +36,14 @@ pub(crate) fn read_change(bytes: &[u8]) -> Result<(Change, [u8; ACTOR_BYTES]), E
     // of the bytes that the hash does not cover.
     if bytes.get(CHECKSUM) != Some(&change.hash().0[..CHECKSUM.len()]) {
         return Err(Error::Malformed("checksum"));
+    }
+    // Nobody signs as the genesis but the bytes that everybody has.
+    if actor == GENESIS_ACTOR
+        && !DocType::ALL
+            .into_iter()
+            .any(|doc_type| genesis_hash(doc_type) == change.hash())
+    {
+        return Err(Error::ForeignActor);
     }
     Ok((change, actor))
 }

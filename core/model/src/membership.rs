@@ -142,6 +142,21 @@ impl Membership {
         roles
     }
 
+    /// The entries that remove an account and that the cited heads do not know.
+    #[must_use]
+    pub fn removals_beyond(&self, heads: &[EntryId], account: AccountId) -> Vec<EntryId> {
+        let removes = |fact: &Fact| fact.account == account && fact.change == Change::Remove;
+        let mut removals = (self.facts.iter())
+            .filter(|(_, facts)| facts.iter().any(removes))
+            .map(|(id, _)| *id)
+            .peekable();
+        if removals.peek().is_none() {
+            return Vec::new();
+        }
+        let reach = self.reach(heads);
+        removals.filter(|id| !reach.contains(id)).collect()
+    }
+
     /// The heads to cite in a new entry of `lane` by `author`: the latest
     /// statements that all readers of the lane can read, and those of the author's
     /// own `one:`, without which a pupil would be nobody in `all`; at most four,

@@ -2,8 +2,8 @@
 //! relay and every client judge by it; `docs/protocol/07-events.md` shows it.
 use stunity_proto::{Lane, SchoolId, SpaceId};
 
-use crate::Roles;
 use crate::events::TYPES;
+use crate::{Roles, sabotage};
 
 /// What kind of space an entry is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,19 @@ const CONNECTIONS: u16 = 1 << 5;
 const PUBLIC: u16 = 1 << 6;
 const ACCOUNT: u16 = PRIVATE | CONNECTIONS | PUBLIC;
 
+/// What a relay node's signature for an author is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vouched {
+    /// Nothing: the author's own device signs.
+    No,
+    /// As much as the author's own: what can be forged so is theirs to undo.
+    Yes,
+    /// A proposal, without effect until staff accept it, unless the course's
+    /// genesis, which a teacher signed, says that it counts: what pupils are
+    /// marked by is no relay's to say.
+    ByPolicy,
+}
+
 /// One row: this event, in these lanes of such a space, by these people.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
@@ -79,10 +92,10 @@ pub struct Rule {
     /// Who.
     pub who: Who,
     /// Whether a relay node may sign for the author.
-    pub vouched: bool,
+    pub vouched: Vouched,
 }
 
-const fn rule(event: u16, space: SpaceKind, lanes: u16, who: Who, vouched: bool) -> Rule {
+const fn rule(event: u16, space: SpaceKind, lanes: u16, who: Who, vouched: Vouched) -> Rule {
     Rule {
         event,
         space,
@@ -93,83 +106,84 @@ const fn rule(event: u16, space: SpaceKind, lanes: u16, who: Who, vouched: bool)
 }
 
 use SpaceKind::{Account, Course, School};
+use Vouched::{ByPolicy, No, Yes};
 use Who::{Member, Registrar, Relay, RootSigned, SchoolTeacher, Self_, Staff, Student, Teacher};
 
 /// The table for events.
 pub const RULES: &[Rule] = &[
-    rule(20, School, ALL, Registrar, false),
-    rule(21, School, ALL, RootSigned, true),
-    rule(22, School, STAFF, Registrar, false),
-    rule(22, School, STAFF, Relay, true),
-    rule(23, School, STAFF, Registrar, false),
-    rule(23, Course, STAFF, Teacher, false),
-    rule(24, School, STAFF | ONE, Registrar, false),
-    rule(25, School, STAFF | ONE, Registrar, false),
-    rule(26, Course, STAFF, Teacher, false),
-    rule(27, School, ONE, Self_, false),
-    rule(27, School, ONE, Registrar, false),
-    rule(40, Course, ALL, SchoolTeacher, false),
-    rule(41, Course, ALL, Teacher, true),
-    rule(42, Course, ALL | ONE, Teacher, false),
-    rule(43, Course, ALL | ONE, Teacher, false),
-    rule(44, Course, ONE, Teacher, false),
-    rule(44, Course, ONE, Self_, true),
-    rule(45, Course, ONE, Teacher, false),
-    rule(45, Course, ONE, Student, true),
-    rule(46, Course, ALL | STAFF, Teacher, false),
-    rule(60, Course, ALL, Teacher, true),
-    rule(61, Course, ONE, Student, true),
-    rule(62, Course, ALL, Teacher, true),
-    rule(63, Course, STAFF, Teacher, true),
-    rule(64, Course, ONE, Teacher, true),
-    rule(65, Course, ONE, Student, true),
-    rule(66, Course, ONE, Student, true),
-    rule(67, Course, STAFF | ONE, Teacher, true),
-    rule(68, Course, STAFF, Teacher, true),
-    rule(69, Course, ONE, Teacher, true),
-    rule(70, Course, ONE, Teacher, true),
-    rule(71, Course, STAFF, Teacher, true),
-    rule(72, Course, ALL | STAFF | ONE | GROUP, Member, true),
-    rule(72, Account, CONNECTIONS | PUBLIC, Self_, true),
-    rule(73, Course, ONE, Teacher, false),
-    rule(74, Course, STAFF, Teacher, false),
-    rule(75, Course, ALL, Teacher, false),
-    rule(90, Account, CONNECTIONS | PUBLIC, Self_, true),
-    rule(90, Course, ALL | GROUP, Member, true),
-    rule(91, Account, ACCOUNT, Self_, true),
-    rule(91, Course, ALL | ONE | GROUP, Member, true),
-    rule(92, Account, ACCOUNT, Self_, true),
-    rule(93, Account, PRIVATE, Self_, true),
-    rule(94, Account, PRIVATE, Self_, true),
-    rule(94, Course, ONE, Student, true),
-    rule(94, School, STAFF, Who::Account, true),
-    rule(95, Course, ALL, Teacher, false),
-    rule(95, School, ALL, Registrar, false),
-    rule(96, Account, PUBLIC | CONNECTIONS, Self_, true),
-    rule(96, Course, ALL | GROUP, Member, true),
-    rule(97, Account, PUBLIC | CONNECTIONS, Self_, true),
-    rule(97, Course, ALL | GROUP, Member, true),
-    rule(98, Course, ALL | ONE, Member, true),
-    rule(98, Account, ACCOUNT, Self_, true),
-    rule(140, Account, PRIVATE, Self_, true),
-    rule(150, Course, ALL | STAFF | ONE | GROUP, Member, false),
-    rule(150, Account, ACCOUNT, Self_, false),
-    rule(151, Course, STAFF | GROUP, Member, false),
-    rule(151, Account, ACCOUNT, Self_, false),
+    rule(20, School, ALL, Registrar, No),
+    rule(21, School, ALL, RootSigned, Yes),
+    rule(22, School, STAFF, Registrar, No),
+    rule(22, School, STAFF, Relay, Yes),
+    rule(23, School, STAFF, Registrar, No),
+    rule(23, Course, STAFF, Teacher, No),
+    rule(24, School, STAFF | ONE, Registrar, No),
+    rule(25, School, STAFF | ONE, Registrar, No),
+    rule(26, Course, STAFF, Teacher, No),
+    rule(27, School, ONE, Self_, No),
+    rule(27, School, ONE, Registrar, No),
+    rule(40, Course, ALL, SchoolTeacher, No),
+    rule(41, Course, ALL, Teacher, Yes),
+    rule(42, Course, ALL | ONE, Teacher, No),
+    rule(43, Course, ALL | ONE, Teacher, No),
+    rule(44, Course, ONE, Teacher, No),
+    rule(44, Course, ONE, Self_, Yes),
+    rule(45, Course, ONE, Teacher, No),
+    rule(45, Course, ONE, Student, Yes),
+    rule(46, Course, ALL | STAFF, Teacher, No),
+    rule(60, Course, ALL, Teacher, Yes),
+    rule(61, Course, ONE, Student, Yes),
+    rule(62, Course, ALL, Teacher, ByPolicy),
+    rule(63, Course, STAFF, Teacher, ByPolicy),
+    rule(64, Course, ONE, Teacher, ByPolicy),
+    rule(65, Course, ONE, Student, Yes),
+    rule(66, Course, ONE, Student, Yes),
+    rule(67, Course, STAFF | ONE, Teacher, ByPolicy),
+    rule(68, Course, STAFF, Teacher, ByPolicy),
+    rule(69, Course, ONE, Teacher, ByPolicy),
+    rule(70, Course, ONE, Teacher, ByPolicy),
+    rule(71, Course, STAFF, Teacher, ByPolicy),
+    rule(72, Course, ALL | STAFF | ONE | GROUP, Member, Yes),
+    rule(72, Account, CONNECTIONS | PUBLIC, Self_, Yes),
+    rule(73, Course, ONE, Teacher, No),
+    rule(74, Course, STAFF, Teacher, No),
+    rule(75, Course, ALL, Teacher, No),
+    rule(90, Account, CONNECTIONS | PUBLIC, Self_, Yes),
+    rule(90, Course, ALL | GROUP, Member, Yes),
+    rule(91, Account, ACCOUNT, Self_, Yes),
+    rule(91, Course, ALL | ONE | GROUP, Member, Yes),
+    rule(92, Account, ACCOUNT, Self_, Yes),
+    rule(93, Account, PRIVATE, Self_, Yes),
+    rule(94, Account, PRIVATE, Self_, Yes),
+    rule(94, Course, ONE, Student, Yes),
+    rule(94, School, STAFF, Who::Account, Yes),
+    rule(95, Course, ALL, Teacher, No),
+    rule(95, School, ALL, Registrar, No),
+    rule(96, Account, PUBLIC | CONNECTIONS, Self_, Yes),
+    rule(96, Course, ALL | GROUP, Member, Yes),
+    rule(97, Account, PUBLIC | CONNECTIONS, Self_, Yes),
+    rule(97, Course, ALL | GROUP, Member, Yes),
+    rule(98, Course, ALL | ONE, Member, Yes),
+    rule(98, Account, ACCOUNT, Self_, Yes),
+    rule(140, Account, PRIVATE, Self_, Yes),
+    rule(150, Course, ALL | STAFF | ONE | GROUP, Member, No),
+    rule(150, Account, ACCOUNT, Self_, No),
+    rule(151, Course, STAFF | GROUP, Member, No),
+    rule(151, Account, ACCOUNT, Self_, No),
 ];
 
 /// The table for document changes: document type, as in `stunity-documents`.
 pub const DOCUMENTS: &[Rule] = &[
     // 1 lesson, 6 course description, 7 assignment description
-    rule(1, Course, STAFF, Staff, false),
-    rule(6, Course, STAFF, Staff, false),
-    rule(7, Course, STAFF, Staff, false),
+    rule(1, Course, STAFF, Staff, No),
+    rule(6, Course, STAFF, Staff, No),
+    rule(7, Course, STAFF, Staff, No),
     // 2 article, 3 draft, 5 profile
-    rule(2, Account, ACCOUNT, Self_, false),
-    rule(3, Account, PRIVATE, Self_, false),
-    rule(5, Account, ACCOUNT, Self_, false),
+    rule(2, Account, ACCOUNT, Self_, No),
+    rule(3, Account, PRIVATE, Self_, No),
+    rule(5, Account, ACCOUNT, Self_, No),
     // 4 group draft
-    rule(4, Course, GROUP, Member, false),
+    rule(4, Course, GROUP, Member, No),
 ];
 
 /// What is known of the author where an entry is judged.
@@ -209,6 +223,15 @@ impl Who {
     }
 }
 
+/// How the table allows an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permitted {
+    /// It counts.
+    Yes,
+    /// It counts where the course's policy says so, and else is a proposal.
+    ByPolicy,
+}
+
 /// Whether the table allows an operation.
 ///
 /// # Errors
@@ -220,7 +243,7 @@ pub fn permit(
     lane: Lane,
     vouched: bool,
     standing: &Standing,
-) -> Result<(), &'static str> {
+) -> Result<Permitted, &'static str> {
     let bit = 1u16 << lane.kind();
     let mut in_lane = rules
         .iter()
@@ -231,11 +254,14 @@ pub fn permit(
     }
     let mut refused = "vouched.never";
     for rule in in_lane {
-        if vouched && !rule.vouched {
+        if vouched && rule.vouched == Vouched::No && !sabotage::vouches_for_anything() {
             continue;
         }
         if rule.who.allows(standing) {
-            return Ok(());
+            return Ok(match rule.vouched {
+                Vouched::ByPolicy if vouched => Permitted::ByPolicy,
+                _ => Permitted::Yes,
+            });
         }
         refused = "role.missing";
     }
@@ -281,7 +307,11 @@ pub fn render() -> String {
             rule.space,
             lane_names(rule.lanes),
             who.trim_end_matches('_'),
-            if rule.vouched { "yes" } else { "no" },
+            match rule.vouched {
+                Vouched::No => "no",
+                Vouched::Yes => "yes",
+                Vouched::ByPolicy => "by policy",
+            },
         ));
     }
     out
@@ -326,12 +356,30 @@ mod tests {
             // The proof is inside, or the binding says that nobody was seen.
             let proven = matches!(rule.who, RootSigned | Relay);
             assert!(
-                !rule.vouched
+                rule.vouched == No
                     || proven
                     || public_face
                     || (own && matches!(rule.who, Self_ | Student)),
                 "{rule:?}"
             );
+        }
+    }
+
+    #[test]
+    fn what_pupils_are_marked_by_is_no_relays_to_say() {
+        for code in [
+            AssignmentPublish::CODE,
+            AnswerKey::CODE,
+            Extension::CODE,
+            AutoMark::CODE,
+            Grade::CODE,
+            Release::CODE,
+            Return::CODE,
+            ChooseGrade::CODE,
+        ] {
+            for rule in RULES.iter().filter(|rule| rule.event == code) {
+                assert_eq!(rule.vouched, ByPolicy, "{rule:?}");
+            }
         }
     }
 
@@ -346,7 +394,7 @@ mod tests {
         let grade =
             |standing: &Standing| permit(RULES, Grade::CODE, Course, Lane::Staff, false, standing);
         assert_eq!(grade(&course(Roles::STUDENT)), Err("role.missing"));
-        assert_eq!(grade(&course(Roles::TEACHER)), Ok(()));
+        assert_eq!(grade(&course(Roles::TEACHER)), Ok(Permitted::Yes));
         assert_eq!(
             permit(
                 RULES,

@@ -1,13 +1,30 @@
-//! A switch that leaves erased operations where they are, so that tests can show
+//! Switches that turn single checks off, so that tests and the simulator can show
 //! that they would notice. Compiled in only for this crate's tests and under the
-//! feature `test-sabotage`.
+//! feature `test-sabotage`; elsewhere every check is unconditional.
 
 #[cfg(any(test, feature = "test-sabotage"))]
 mod switches {
     use core::cell::Cell;
 
     std::thread_local! {
-        static KEEP_ERASED: Cell<bool> = const { Cell::new(false) };
+        static BROKEN: Cell<Option<Check>> = const { Cell::new(None) };
+    }
+
+    /// A check that can be left out.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Check {
+        /// What a node may not sign for anybody counts all the same.
+        NeverVouched,
+        /// A proposal through an API counts without a policy.
+        Policy,
+        /// Who was removed goes on.
+        Removal,
+        /// Who is in no list that is held here passes for a member.
+        Membership,
+        /// A change of anybody's actor is taken.
+        Actor,
+        /// Erasing changes no body.
+        Erasure,
     }
 
     /// What is broken until this is dropped, on this thread.
@@ -16,31 +33,67 @@ mod switches {
     pub struct Sabotage(());
 
     impl Sabotage {
-        /// Erasing changes no body.
-        pub fn keep_erased() -> Self {
-            KEEP_ERASED.set(true);
+        /// Leaves one check out.
+        pub fn skip(check: Check) -> Self {
+            BROKEN.set(Some(check));
             Self(())
         }
     }
 
     impl Drop for Sabotage {
         fn drop(&mut self) {
-            KEEP_ERASED.set(false);
+            BROKEN.set(None);
         }
     }
 
+    fn skips(check: Check) -> bool {
+        BROKEN.get() == Some(check)
+    }
+    pub(crate) fn vouches_for_anything() -> bool {
+        skips(Check::NeverVouched)
+    }
+    pub(crate) fn ignores_policy() -> bool {
+        skips(Check::Policy)
+    }
+    pub(crate) fn ignores_removals() -> bool {
+        skips(Check::Removal)
+    }
+    pub(crate) fn takes_anybody_for_a_member() -> bool {
+        skips(Check::Membership)
+    }
+    pub(crate) fn takes_any_actor() -> bool {
+        skips(Check::Actor)
+    }
     pub(crate) fn keeps_erased() -> bool {
-        KEEP_ERASED.get()
+        skips(Check::Erasure)
     }
 }
 
 #[cfg(not(any(test, feature = "test-sabotage")))]
 mod switches {
+    pub(crate) const fn vouches_for_anything() -> bool {
+        false
+    }
+    pub(crate) const fn ignores_policy() -> bool {
+        false
+    }
+    pub(crate) const fn ignores_removals() -> bool {
+        false
+    }
+    pub(crate) const fn takes_anybody_for_a_member() -> bool {
+        false
+    }
+    pub(crate) const fn takes_any_actor() -> bool {
+        false
+    }
     pub(crate) const fn keeps_erased() -> bool {
         false
     }
 }
 
 #[cfg(any(test, feature = "test-sabotage"))]
-pub use switches::Sabotage;
-pub(crate) use switches::keeps_erased;
+pub use switches::{Check, Sabotage};
+pub(crate) use switches::{
+    ignores_policy, ignores_removals, keeps_erased, takes_any_actor, takes_anybody_for_a_member,
+    vouches_for_anything,
+};

@@ -2,6 +2,7 @@
 use rusqlite::{Connection, params};
 use stunity_identity::{Position as LogPosition, StaffAdmission, VerifyingKey};
 use stunity_model::events::{AcceptPending, Erase, RosterBind, StaffAdmit};
+use stunity_model::membership::Change;
 use stunity_model::{Event, judge};
 use stunity_proto::{AccountId, Entry, Kind};
 
@@ -61,7 +62,20 @@ impl Store {
             ])?;
         if inserted > 0 {
             self.facts.borrow_mut().forget_staff(account);
-            self.bind(conn, account, &admission.root, Rank::Admission, entry, None)?;
+            // The school's latest word first: positions rise, and serials with time.
+            let place = LogPosition {
+                epoch: 0,
+                sequence: i64::MAX.unsigned_abs() - admission.serial.min(i64::MAX.unsigned_abs()),
+            };
+            let place = Some(place);
+            self.bind(
+                conn,
+                account,
+                &admission.root,
+                Rank::Admission,
+                entry,
+                place,
+            )?;
             entries::release(conn, &account.0)?;
         }
         Ok(())
@@ -221,6 +235,7 @@ impl Store {
             self.facts.borrow_mut().forget_course(entry.header().space);
             touched.courses.insert(entry.header().space);
             touch_members(entry, touched);
+            reconsider_removed(conn, entry)?;
         }
         Ok(())
     }
@@ -245,6 +260,26 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// What removed people wrote in a course is judged again: some of it may lie beyond
+/// their removal.
+fn reconsider_removed(conn: &Connection, entry: &Entry) -> Result<(), StoreError> {
+    for fact in judge::facts(entry) {
+        if fact.change == Change::Remove {
+            conn.prepare_cached(
+                "UPDATE entries SET state = 0 WHERE author = ?1 AND id <> ?3 AND class > 0
+                 AND state IN (1, 2)
+                 AND chain IN (SELECT chain FROM chains WHERE space = ?2)",
+            )?
+            .execute(params![
+                &fact.account.0,
+                &entry.header().space.0,
+                &entry.id().0
+            ])?;
+        }
+    }
+    Ok(())
 }
 
 fn touch_members(entry: &Entry, touched: &mut Touched) {

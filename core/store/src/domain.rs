@@ -142,6 +142,11 @@ pub(crate) struct View<'a> {
     pub staff: StaffRoles,
     pub anchor: &'a SchoolAnchor,
     pub is_cut_off: bool,
+    /// The author was removed before the entry was numbered.
+    pub is_removed: bool,
+    /// The relay has numbered it, by a receipt.
+    pub is_numbered: bool,
+    pub is_accepted: bool,
 }
 
 impl JudgeView for View<'_> {
@@ -187,6 +192,18 @@ impl JudgeView for View<'_> {
 
     fn is_cut_off(&self, _: &Entry) -> bool {
         self.is_cut_off
+    }
+
+    fn is_removed_before(&self, _: &Entry, _: &[EntryId]) -> bool {
+        self.is_removed
+    }
+
+    fn takes_membership_on_trust(&self, _: &Entry) -> bool {
+        self.is_numbered
+    }
+
+    fn is_accepted(&self, _: &Entry) -> bool {
+        self.is_accepted
     }
 }
 

@@ -4,8 +4,8 @@ use stunity_model::erasure::is_authority;
 use stunity_proto::pack::{ChainEntry, ChainKey};
 use stunity_proto::{Body, Entry, EntryId, Header, Signature};
 
-use crate::StoreError;
 use crate::database::int;
+use crate::{StoreError, forks};
 
 /// How far applying an entry came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +71,9 @@ impl Sent {
 
 /// Row number of an entry.
 pub(crate) type EntryRow = i64;
+
+/// Why an entry was rejected that another copy may still prove.
+const BAD_SIGNATURE: &str = "identity.bad-signature";
 
 /// What is verified first, since the rest is judged by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,7 +156,7 @@ pub(crate) fn insert(
 ) -> Result<EntryRow, StoreError> {
     let header = entry.header();
     let chain = chain_row(conn, &ChainKey::of(entry))?;
-    note_fork(conn, chain, header.sequence, entry)?;
+    forks::note(conn, chain, int(header.sequence), &entry.id())?;
     conn.prepare_cached(
         "INSERT INTO entries
          (id, chain, sequence, author, class, header, signature, body, state, send)
@@ -172,23 +175,6 @@ pub(crate) fn insert(
         sent.map(Sent::code),
     ])?;
     Ok(conn.last_insert_rowid())
-}
-
-/// Two entries at one place of a chain: both are kept, and the pair is shown.
-fn note_fork(
-    conn: &Connection,
-    chain: i64,
-    sequence: u64,
-    entry: &Entry,
-) -> Result<(), StoreError> {
-    let other: Option<[u8; 32]> = conn
-        .prepare_cached("SELECT id FROM entries WHERE chain = ?1 AND sequence = ?2 LIMIT 1")?
-        .query_row(params![chain, int(sequence)], |row| row.get(0))
-        .optional()?;
-    if let Some(other) = other {
-        save_evidence(conn, "entry.fork", &other, &entry.id().0)?;
-    }
-    Ok(())
 }
 
 pub(crate) fn save_evidence(
@@ -274,6 +260,45 @@ pub(crate) fn save_body(conn: &Connection, row: EntryRow, body: &Body) -> Result
     conn.prepare_cached("UPDATE entries SET body = ?2 WHERE entry = ?1")?
         .execute(params![row, body.encode()])?;
     Ok(())
+}
+
+/// Another copy of an entry that is held has come. Its id covers neither signature
+/// nor what was erased of it, so that who passes an entry on can spoil both: the
+/// relay's copy replaces one that it has not numbered, any copy one that was
+/// refused for its signature, and a fuller one brings back what a carrier left out
+/// (an erasure that counts erases it again).
+pub(crate) fn take_copy(
+    conn: &Connection,
+    row: EntryRow,
+    copy: &Entry,
+    from_relay: bool,
+) -> Result<bool, StoreError> {
+    let (state, code, is_numbered): (i64, Option<String>, bool) = conn
+        .prepare_cached(
+            "SELECT state, code, EXISTS (SELECT 1 FROM numbering n WHERE n.entry = e.entry)
+             FROM entries e WHERE entry = ?1",
+        )?
+        .query_row([row], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let held = load(conn, row)?;
+    let state = State::from_code(state);
+    let refused = state == State::Rejected && code.as_deref() == Some(BAD_SIGNATURE);
+    let doubtful = state != State::Applied && from_relay && !is_numbered;
+    let mut better = false;
+    if held.signature != copy.signature && (refused || doubtful) {
+        conn.prepare_cached("UPDATE entries SET signature = ?2 WHERE entry = ?1")?
+            .execute(params![row, &copy.signature.0])?;
+        better = true;
+    }
+    let count = held.header().kinds.len();
+    let is_fuller = (0..count).any(|i| held.body().op(i).is_none() && copy.body().op(i).is_some());
+    if is_fuller && (held.signature == copy.signature || better) {
+        save_body(conn, row, copy.body())?;
+        better = true;
+    }
+    if better && state != State::Quarantined {
+        save_state(conn, row, State::Received, None)?;
+    }
+    Ok(better)
 }
 
 /// Notes that an entry waits for each of `wants` (ids of 16 or 32 bytes).

@@ -32,6 +32,7 @@ mod erase;
 mod error;
 mod files;
 mod fold;
+mod forks;
 mod incarnation;
 mod maintenance;
 mod meta;

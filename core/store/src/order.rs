@@ -2,7 +2,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use stunity_identity::Receipt;
 use stunity_proto::receipt::{Leaf, merkle_path};
-use stunity_proto::{EntryId, Hash, Lane, NodeId, Signature, SpaceId};
+use stunity_proto::{Entry, EntryId, Hash, Lane, NodeId, Signature, SpaceId};
 use stunity_sync::replica::FlushReceipt;
 use stunity_sync::{Cursor, Position, Running, Target};
 
@@ -127,6 +127,37 @@ pub(crate) fn position_of(
         })
     })
     .transpose()
+}
+
+/// Whether the relay numbered one of `removals` before an entry at `place`. Of two
+/// that it has not numbered, a removal counts as first, save by the author: who
+/// leaves takes nothing back.
+pub(crate) fn any_before(
+    conn: &Connection,
+    removals: &[EntryId],
+    entry: &Entry,
+    place: Option<&Position>,
+) -> Result<bool, StoreError> {
+    for id in removals.iter().filter(|id| **id != entry.id()) {
+        let Some(found) = entries::find(conn, id)? else {
+            continue;
+        };
+        let removal = position_of(conn, found.row, entry.header().space)?;
+        let is_before = match (removal, place) {
+            (Some(removal), Some(place)) => {
+                (removal.epoch, removal.sequence) < (place.epoch, place.sequence)
+            }
+            (None, Some(_)) => false,
+            (Some(_), None) => true,
+            (None, None) => {
+                entries::load(conn, found.row)?.header().author != entry.header().author
+            }
+        };
+        if is_before {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The receipt for an entry, or none if the relay's order reached this device

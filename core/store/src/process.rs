@@ -14,7 +14,7 @@ use crate::database::{Durability, int, uint};
 use crate::domain::View;
 use crate::entries::{Class, EntryRow, Sent, State};
 use crate::trust::{Logs, Signed};
-use crate::{Store, StoreError, domain, entries, meta, order, trust};
+use crate::{Store, StoreError, domain, entries, forks, meta, order, trust};
 
 /// Entries a transaction: enough that commits cost little, few enough that a
 /// phone's memory holds them.
@@ -299,7 +299,7 @@ impl Store {
         let header = entry.header();
         let is_cut_off = match signed {
             Signed::ByDevice | Signed::ByNode => false,
-            Signed::BeyondCutOff => !is_accepted(conn, &entry.id())?,
+            Signed::BeyondCutOff => true,
             Signed::Unknown { wants } => {
                 return Ok(Judged::Hold {
                     code: "keys.unknown",
@@ -318,7 +318,7 @@ impl Store {
                 });
             }
         };
-        if work.sent == Some(Sent::Pending) {
+        if work.sent == Some(Sent::Pending) && !is_accepted(conn, entry)? {
             return Ok(Judged::Hold {
                 code: "relay.pending",
                 wants: vec![entry.id().0.to_vec()],
@@ -349,6 +349,23 @@ impl Store {
         } else {
             None
         };
+        if work.sent.is_none()
+            && work.position.is_none()
+            && let Some(rival) = forks::rival(conn, work.row, entry)?
+        {
+            return Ok(Judged::Hold {
+                code: "entry.fork",
+                wants: vec![rival.0.to_vec()],
+            });
+        }
+        let is_removed = match course {
+            Some(course) => {
+                let heads = &header.heads.membership;
+                let removals = course.membership.removals_beyond(heads, header.author);
+                order::any_before(conn, &removals, entry, work.position.as_ref())?
+            }
+            None => false,
+        };
         let view = View {
             school: self.owner.school,
             before,
@@ -356,6 +373,9 @@ impl Store {
             staff,
             anchor: &anchor,
             is_cut_off,
+            is_removed,
+            is_numbered: work.position.is_some(),
+            is_accepted: is_accepted(conn, entry)?,
         };
         let verdict = judge::judge(entry, &view);
         if let Some(previous) = header.previous
@@ -379,7 +399,10 @@ impl Store {
                 code @ ("role.missing"
                 | "enrolment.closed"
                 | "course.not-imported"
-                | "heads.backwards"),
+                | "heads.backwards"
+                // What a later build opens.
+                | "seal.unsupported"
+                | "handshake.unsupported"),
             ) => {
                 missing.push(header.author.0.to_vec());
                 missing.push(header.space.0.to_vec());
@@ -432,6 +455,7 @@ impl Store {
                     "UPDATE entries SET state = 3, folded = 0, code = ?2 WHERE entry = ?1",
                 )?
                 .execute(params![work.row, code])?;
+                entries::release(conn, &id.0)?;
                 settled.reject(id, code);
             }
             Judged::Withdrawn => {
@@ -488,10 +512,17 @@ pub(crate) fn reconsider_author(conn: &Connection, account: AccountId) -> Result
     Ok(())
 }
 
-fn is_accepted(conn: &Connection, id: &EntryId) -> Result<bool, StoreError> {
+/// Whether staff of its own space gave effect to an entry: another course's have no
+/// say here.
+fn is_accepted(conn: &Connection, entry: &Entry) -> Result<bool, StoreError> {
     Ok(conn
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM accepted WHERE target = ?1)")?
-        .query_row([&id.0], |row| row.get(0))?)
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM accepted JOIN entries USING (entry)
+             JOIN chains USING (chain) WHERE target = ?1 AND space = ?2)",
+        )?
+        .query_row(params![&entry.id().0, &entry.header().space.0], |row| {
+            row.get(0)
+        })?)
 }
 
 /// Below this many, threads cost more than they save.

@@ -198,11 +198,17 @@ impl Store {
         let header = entry.header();
         let own = header.signer == Signer::Device(self.owner.device);
         let found = entries::find(conn, &entry.id())?;
+        // A place counts only with its receipt.
+        let position = delivered.position.filter(|_| leaves.receipt.is_some());
+        let is_placed = position.is_some();
         let row = match found {
             Some(found) => {
                 stored.applied.known += 1;
-                if own && delivered.position.is_some() {
+                if own && is_placed {
                     accept_own(conn, &found)?;
+                }
+                if !own {
+                    entries::take_copy(conn, found.row, entry, is_placed)?;
                 }
                 found.row
             }
@@ -222,7 +228,7 @@ impl Store {
                 row
             }
         };
-        if let Some(position) = &delivered.position {
+        if let Some(position) = &position {
             let (flush, leaf) = leaves.take(&entry.id());
             order::save_position(conn, row, &entry.id(), position, flush, leaf)?;
             note_place(conn, row, found)?;
@@ -234,7 +240,8 @@ impl Store {
 /// An entry held before has got its place: what depends on the relay's order
 /// is computed again.
 fn note_place(conn: &Connection, row: EntryRow, found: Option<Found>) -> Result<(), StoreError> {
-    if found.is_some_and(|found| found.state == State::Applied) {
+    let waits = |state| matches!(state, State::Applied | State::Held);
+    if found.is_some_and(|found| waits(found.state)) {
         entries::save_state(conn, row, State::Received, None)?;
     }
     Ok(())

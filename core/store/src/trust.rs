@@ -129,7 +129,26 @@ pub(crate) fn root_of(
         .transpose()?)
 }
 
-/// Notes a binding. True if another root counts now than before.
+/// Another entry that binds the account, with its root: the first that counts.
+fn before_of(
+    conn: &Connection,
+    account: AccountId,
+    entry: &EntryId,
+) -> Result<Option<([u8; 32], [u8; 32])>, StoreError> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT entry, root FROM roots WHERE account = ?1 AND entry <> ?2
+             ORDER BY rank, epoch IS NULL, epoch, sequence, entry LIMIT 1",
+        )?
+        .query_row(params![&account.0, &entry.0], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?)
+}
+
+/// Notes a binding. True if another root counts now than before. Once something
+/// binds an account, no relay's word binds another root to it, wherever the relay
+/// says that it stood: the pair is evidence.
 pub(crate) fn save_root(
     conn: &Connection,
     account: AccountId,
@@ -139,6 +158,13 @@ pub(crate) fn save_root(
     place: Option<LogPosition>,
 ) -> Result<bool, StoreError> {
     let before = root_of(conn, account)?;
+    if rank == Rank::Relay
+        && let Some((other, _)) =
+            before_of(conn, account, entry)?.filter(|(_, r)| r != root.as_bytes())
+    {
+        entries::save_evidence(conn, "root.exists", &other, &entry.0)?;
+        return Ok(false);
+    }
     conn.prepare_cached(
         "INSERT OR REPLACE INTO roots (account, entry, root, rank, epoch, sequence)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",

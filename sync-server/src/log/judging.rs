@@ -58,4 +58,15 @@ impl JudgeView for View<'_> {
     fn is_cut_off(&self, _: &Entry) -> bool {
         self.standing == Standing::BeyondCutOff
     }
+    // Whatever is known here was numbered before.
+    fn is_removed_before(&self, _: &Entry, removals: &[EntryId]) -> bool {
+        !removals.is_empty()
+    }
+    fn takes_membership_on_trust(&self, _: &Entry) -> bool {
+        false
+    }
+    // Staff accept what is here already: see the writer.
+    fn is_accepted(&self, _: &Entry) -> bool {
+        false
+    }
 }

@@ -2,11 +2,15 @@
 
 mod database;
 pub mod frozen;
+pub mod hand;
+mod hostile_class;
 mod link;
 mod school;
 mod trace_link;
 
 pub use database::new_database;
+pub use hand::Hand;
+pub use hostile_class::{DUE, HostileClass, carry, say};
 pub use link::CutLink;
 pub use school::School;
 pub use trace_link::{Carried, Trace, TraceLink};

@@ -6,13 +6,14 @@ use stunity_identity::{Certificate, Position as LogPosition, StaffAdmission, Ver
 use stunity_model::Roles;
 use stunity_model::events::{Event, RosterBind};
 use stunity_model::judge::facts;
-use stunity_proto::{AccountId, Entry, Kind, Lane, SpaceId};
+use stunity_proto::{AccountId, Entry, EntryId, Kind, Lane, SpaceId};
 use stunity_sync::Position;
+use stunity_sync::replica::Outcome;
 
 use super::Writer;
 use crate::db::sql;
 use crate::error::ServerError;
-use crate::log::authority::Standing;
+use crate::log::authority::{self, Standing};
 
 impl Writer<'_> {
     /// What an accepted entry changes besides the order.
@@ -99,6 +100,7 @@ impl Writer<'_> {
             Event::Guardianship(e) => self.note_guardian(e.guardian),
             Event::GuardianshipEnd(e) => self.note_guardian(e.guardian),
             Event::GuardianAccess(e) => self.note_guardian(e.guardian),
+            Event::AcceptPending(e) => self.accept_pending(header.space, e.entry).await?,
             Event::GroupSet(e) => {
                 sql("DELETE FROM group_member WHERE space = $1 AND group_id = $2")
                     .bind(header.space.0)
@@ -118,6 +120,28 @@ impl Writer<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Staff give effect to a pending entry of their own space.
+    async fn accept_pending(&mut self, space: SpaceId, id: EntryId) -> Result<(), ServerError> {
+        let Some(Outcome::Pending { position, .. }) = self.known(id).await? else {
+            return Ok(());
+        };
+        if position.space != space {
+            return Ok(());
+        }
+        let row = sqlx::query("SELECT n, header, signature, body FROM entry WHERE id = ?")
+            .bind(&id.0[..])
+            .fetch_one(&mut *self.db)
+            .await?;
+        let n: i64 = row.get(0);
+        let entry = authority::entry(row.get(1), row.get(2), row.get(3))?;
+        sqlx::query("UPDATE entry SET pending = NULL WHERE n = ?")
+            .bind(n)
+            .execute(&mut *self.db)
+            .await?;
+        // An entry that accepts may itself have been pending.
+        Box::pin(self.take_effect(n, &entry, &position)).await
     }
 
     pub(super) async fn save_account(
