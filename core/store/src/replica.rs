@@ -198,8 +198,10 @@ impl Store {
         let header = entry.header();
         let own = header.signer == Signer::Device(self.owner.device);
         let found = entries::find(conn, &entry.id())?;
-        // A place counts only with its receipt.
-        let position = delivered.position.filter(|_| leaves.receipt.is_some());
+        // A place counts only with its receipt; both begin with 1.
+        let position = delivered
+            .position
+            .filter(|at| leaves.receipt.is_some() && at.epoch > 0 && at.sequence > 0);
         let is_placed = position.is_some();
         let row = match found {
             Some(found) => {
@@ -215,8 +217,9 @@ impl Store {
             None => {
                 stored.applied.new_entries += 1;
                 // An own entry that is not held: this is an older copy of the
-                // phone than the one that wrote it.
-                if own && header.incarnation == crate::store::load_incarnation(conn)? {
+                // phone than the one that wrote it. Without the relay's word
+                // anybody could say so.
+                if own && is_placed && header.incarnation == crate::store::load_incarnation(conn)? {
                     stored.forked = true;
                 }
                 let sent = own.then_some(Sent::Accepted);

@@ -217,13 +217,21 @@ impl Hand {
     }
 }
 
-/// Signs any header over operations.
+/// Signs any header over operations, whoever it names.
 #[must_use]
 pub fn sign(mut header: Header, ops: Vec<Op>, key: &SigningKey) -> Entry {
     let salt = [header.sequence as u8; 16];
     let body = Body::new(salt, ops.into_iter().map(|(_, bytes)| bytes).collect());
     header.body_root = body.root().expect("a body that was just made");
-    sign_entry(&header, body, key).expect("within the limits")
+    // A key signs in its own name only: what names another bears the signature of an
+    // entry that does not.
+    let mut own = header.clone();
+    own.signer = match header.signer {
+        Signer::Device(_) => Signer::Device(key.device_id()),
+        Signer::Node(_) => Signer::Node(key.node_id()),
+    };
+    let signed = sign_entry(&own, body.clone(), key).expect("within the limits");
+    Entry::from_parts(header.encode(), signed.signature, body).expect("within the limits")
 }
 
 /// The code of an outcome; empty if the entry was accepted.

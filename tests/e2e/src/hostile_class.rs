@@ -6,9 +6,11 @@ use stunity_identity::StaffRoles;
 use stunity_model::events::{Event, MemberAdd, MemberRemove};
 use stunity_model::judge::facts;
 use stunity_model::{Membership, Roles};
+use stunity_proto::pack::{Effort, Explicit, Item, PackWriter};
+use stunity_proto::parcel::Part;
 use stunity_proto::{Entry, EntryId, Kind, Lane, ObjectId, SpaceId};
-use stunity_store::{ItemState, PendingOp};
-use stunity_sync::replica::{Applied, Delivered, Flush, Outcome};
+use stunity_store::{ItemState, ParcelImport, PendingOp};
+use stunity_sync::replica::Outcome;
 use stunity_sync::{RelayStore, Replica, Target};
 
 use crate::{Hand, School};
@@ -135,17 +137,18 @@ impl HostileClass {
         appended.expect("the relay goes on")
     }
 
-    /// Hands entries to the teacher's device as a parcel would, without receipts.
-    pub fn carry(&mut self, entries: &[Entry]) -> Applied {
+    /// Hands entries to the teacher's device in a parcel.
+    pub fn carry(&mut self, entries: &[Entry]) -> ParcelImport {
         carry(&mut self.teacher, entries)
     }
 
-    /// The code with which the teacher's device holds or rejects an entry; empty if
-    /// it applied it.
-    pub fn judged(applied: &Applied, entry: &Entry) -> &'static str {
-        (applied.held.iter().chain(&applied.rejected))
+    /// The code with which a parcel's entry was held or rejected; `left out` if it
+    /// did not stay, empty if it was applied.
+    pub fn judged(report: &ParcelImport, entry: &Entry) -> &'static str {
+        let left_out = if report.left_out > 0 { "left out" } else { "" };
+        (report.held.iter().chain(&report.rejected))
             .find(|(id, _)| *id == entry.id())
-            .map_or("", |(_, code)| *code)
+            .map_or(left_out, |(_, code)| *code)
     }
 
     /// Nobody has a grade, a new role or another due date, and the honest go on:
@@ -223,25 +226,30 @@ impl HostileClass {
     }
 }
 
-/// Hands entries to a device without receipts.
-pub fn carry(client: &mut Client, entries: &[Entry]) -> Applied {
-    let delivered = entries
-        .iter()
-        .map(|entry| Delivered {
+/// Hands entries to a device in a parcel, without receipts.
+pub fn carry(client: &mut Client, entries: &[Entry]) -> ParcelImport {
+    let context = Explicit(client.store().owner().school);
+    let mut writer = PackWriter::new(&context, true, false, Effort::Live);
+    for entry in entries {
+        writer.push(&Item {
             entry: entry.clone(),
-            position: None,
-        })
-        .collect();
-    let flush = Flush {
-        delivered,
-        ..Flush::default()
-    };
-    client.store_mut().apply(flush).expect("there is space")
+            place: None,
+        });
+    }
+    let part = Part::Pack(writer.finish());
+    let mut report = ParcelImport::default();
+    let store = client.store_mut();
+    store
+        .import_part(&part, DUE, &mut report)
+        .expect("there is space");
+    store.finish_import(&mut report).expect("there is space");
+    report
 }
 
 /// Tables of a database in which something stands that came from these entries. A
 /// relay's rows name an entry by its number.
-fn traces(path: &Path, ids: &[EntryId], relay: bool) -> Vec<String> {
+#[must_use]
+pub fn traces(path: &Path, ids: &[EntryId], relay: bool) -> Vec<String> {
     use rusqlite::{Connection, OpenFlags};
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
     let db = Connection::open_with_flags(path, flags).expect("a database");

@@ -10,7 +10,7 @@ mod trace_link;
 
 pub use database::new_database;
 pub use hand::Hand;
-pub use hostile_class::{DUE, HostileClass, carry, say};
+pub use hostile_class::{DUE, HostileClass, carry, say, traces};
 pub use link::CutLink;
 pub use school::School;
 pub use trace_link::{Carried, Trace, TraceLink};

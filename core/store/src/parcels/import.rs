@@ -98,8 +98,11 @@ impl Store {
             let (mut known, mut left, mut new) = (0, 0, 0);
             for item in &items {
                 let entry = &item.entry;
-                if entries::find(conn, &entry.id())?.is_some() {
+                if let Some(found) = entries::find(conn, &entry.id())? {
                     known += 1;
+                    if found.sent.is_none() {
+                        entries::take_copy(conn, found.row, entry, false)?;
+                    }
                 } else if self.may_come(entry) {
                     entries::insert(conn, entry, State::Received, None)?;
                     new += 1;
