@@ -134,14 +134,14 @@ fn before_of(
     conn: &Connection,
     account: AccountId,
     entry: &EntryId,
-) -> Result<Option<([u8; 32], [u8; 32])>, StoreError> {
+) -> Result<Option<(EntryId, [u8; 32])>, StoreError> {
     Ok(conn
         .prepare_cached(
             "SELECT entry, root FROM roots WHERE account = ?1 AND entry <> ?2
              ORDER BY rank, epoch IS NULL, epoch, sequence, entry LIMIT 1",
         )?
         .query_row(params![&account.0, &entry.0], |row| {
-            Ok((row.get(0)?, row.get(1)?))
+            Ok((EntryId(row.get(0)?), row.get(1)?))
         })
         .optional()?)
 }
@@ -162,7 +162,7 @@ pub(crate) fn save_root(
         && let Some((other, _)) =
             before_of(conn, account, entry)?.filter(|(_, r)| r != root.as_bytes())
     {
-        entries::save_evidence(conn, "root.exists", &other, &entry.0)?;
+        entries::save_evidence(conn, "root.exists", &other.0, &entry.0)?;
         return Ok(false);
     }
     conn.prepare_cached(

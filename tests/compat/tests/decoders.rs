@@ -24,7 +24,7 @@ fn every_golden_case_is_where_a_target_begins() {
             continue;
         }
         let begins = |name: &&str| case.name.starts_with(*name);
-        let decoded = TARGETS.iter().any(|t| t.golden.iter().any(|n| begins(&n)));
+        let decoded = TARGETS.iter().any(|t| t.golden.iter().any(begins));
         assert!(decoded, "no target decodes {}", case.name);
     }
 }

@@ -282,7 +282,7 @@ const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "a device adds itself to somebody else's account log",
-        relay: "account-log.invalid",
+        relay: "device.unknown",
         peer: "left out",
         entries: |s| {
             let mut forged = Hand::stranger(s.mallory.school, 90);
@@ -451,38 +451,32 @@ async fn scene(class: &HostileClass) -> Scene {
 
 #[tokio::test]
 async fn every_attack_is_refused_by_the_relay_and_by_a_device_that_is_handed_the_bytes() {
+    let mut wrong = Vec::new();
     for attack in ATTACKS {
         // What fails without a word of its own fails in this one.
         println!("{}", attack.name);
         let mut class = HostileClass::new().await;
         let mut scene = scene(&class).await;
-        class.school.sync(&mut class.teacher).await;
         let entries = (attack.entries)(&mut scene);
         let (last, before) = entries.split_last().unwrap();
         let outcomes = class.upload(&entries).await;
-        assert_eq!(
-            code(outcomes.last().unwrap()),
-            attack.relay,
-            "{}",
-            attack.name
-        );
         for outcome in &outcomes[..before.len()] {
             assert_eq!(code(outcome), "", "{}", attack.name);
         }
         class.school.sync(&mut class.teacher).await;
-        let applied = class.carry(&entries);
-        let judged = HostileClass::judged(&applied, last);
-        assert_eq!(judged, attack.peer, "{}: {applied:?}", attack.name);
+        let report = class.carry(&entries);
+        let relay = code(outcomes.last().unwrap());
+        let peer = HostileClass::judged(&report, last);
+        if (relay, peer) != (attack.relay, attack.peer) {
+            wrong.push((attack.name, relay.to_owned(), peer));
+        }
         // Again is the same as once.
         class.carry(&entries);
-        assert_eq!(
-            code(class.upload(&entries).await.last().unwrap()),
-            attack.relay
-        );
+        assert_eq!(code(class.upload(&entries).await.last().unwrap()), relay);
         class.is_unharmed_and_usable().await;
-        let id = last.id();
-        class.leaves_no_trace_of(&[id]).await;
+        class.leaves_no_trace_of(&[last.id()]).await;
     }
+    assert_eq!(wrong, []);
 }
 
 #[tokio::test]
@@ -595,7 +589,7 @@ async fn a_revoked_device_goes_on_in_vain() {
         .await;
     assert!(outcomes.iter().all(|outcome| code(outcome).is_empty()));
     assert_eq!(
-        code(&class.upload(&[thief.clone()]).await[0]),
+        code(&class.upload(std::slice::from_ref(&thief)).await[0]),
         "device.cut-off"
     );
     let report = class.school.sync(&mut class.teacher).await;
@@ -621,7 +615,7 @@ async fn a_replayed_entry_counts_once() {
     let lane = Lane::One(scene.mallory.account);
     let ops = vec![comment(scene.assignment, "once")];
     let entry = scene.mallory.write(scene.course, lane, &scene.own, ops);
-    let first = class.upload(&[entry.clone()]).await;
+    let first = class.upload(std::slice::from_ref(&entry)).await;
     let again = class.upload(&[entry.clone(), entry.clone()]).await;
     assert!(again.iter().all(|outcome| *outcome == first[0]));
     class.school.sync(&mut class.teacher).await;
@@ -652,12 +646,12 @@ async fn a_spoiled_copy_does_not_keep_the_good_one_out() {
         } else {
             spoiled.signature.0[5] ^= 1;
         }
-        class.carry(&[spoiled.clone()]);
+        class.carry(std::slice::from_ref(&spoiled));
         assert_eq!(
             class.teacher.store().comments(class.assignment).unwrap(),
             []
         );
-        class.carry(&[entry.clone()]);
+        class.carry(std::slice::from_ref(&entry));
         assert_eq!(
             class
                 .teacher

@@ -2,11 +2,11 @@
 //! relay sends. A relay vouches for what it sends with its receipt; here nobody
 //! does, so what cannot be authenticated is taken out again.
 use rusqlite::{OptionalExtension, params};
-use stunity_identity::{NodeChain, Receipt, TrustedNode};
+use stunity_identity::{Effect, NodeChain, Receipt, TrustedNode};
 use stunity_proto::pack::{Explicit, decode_pack};
 use stunity_proto::parcel::Part;
 use stunity_proto::receipt::{Leaf, Tombstone, sha256};
-use stunity_proto::{Entry, EntryId, Signer};
+use stunity_proto::{AccountId, Entry, EntryId, Signer};
 use stunity_sync::Position;
 
 use crate::database::Durability;
@@ -223,6 +223,7 @@ impl Store {
             .prepare_cached(UNAUTHENTIC)?
             .query_map([after], |row| Ok(EntryId(row.get(0)?)))?
             .collect::<Result<Vec<_>, _>>()?;
+        let ids = [ids, self.idle_in_logs(after)?].concat();
         self.write(Durability::Sealed, |conn| {
             for id in &ids {
                 conn.prepare_cached("DELETE FROM entries WHERE id = ?1")?
@@ -234,6 +235,33 @@ impl Store {
             Ok(())
         })?;
         Ok(ids)
+    }
+
+    /// New entries of account logs that do not count there: a log has a limit, and
+    /// whoever made the parcel could fill it.
+    fn idle_in_logs(&mut self, after: EntryRow) -> Result<Vec<EntryId>, StoreError> {
+        let new = self
+            .conn
+            .prepare_cached(
+                "SELECT author, id FROM entries
+                 WHERE entry > ?1 AND class = 0 AND state = 1 AND send IS NULL",
+            )?
+            .query_map([after], |row| {
+                Ok((AccountId(row.get(0)?), EntryId(row.get(1)?)))
+            })?
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut logs = self.logs.borrow_mut();
+        let mut idle = Vec::new();
+        for (account, id) in new {
+            let log = logs.get(&self.conn, account)?;
+            if log.and_then(|log| log.effect(&id)) != Some(Effect::Counts) {
+                idle.push((account, id));
+            }
+        }
+        for (account, _) in &idle {
+            logs.forget(*account);
+        }
+        Ok(idle.into_iter().map(|(_, id)| id).collect())
     }
 }
 
