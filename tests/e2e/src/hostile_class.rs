@@ -177,6 +177,7 @@ impl HostileClass {
                 assignment: self.assignment,
                 attempt: 1,
                 text: "honest work".into(),
+                blobs: Vec::new(),
             })
             .expect("there is space");
         self.school.sync(&mut self.pupil).await;

@@ -130,15 +130,15 @@ impl Writer<'_> {
         if position.space != space {
             return Ok(());
         }
-        let row = sqlx::query("SELECT n, header, signature, body FROM entry WHERE id = ?")
-            .bind(&id.0[..])
-            .fetch_one(&mut *self.db)
+        let row = sql("SELECT n, header, signature, body FROM entry WHERE id = $1")
+            .bind(id.0)
+            .one(&mut self.db)
             .await?;
-        let n: i64 = row.get(0);
-        let entry = authority::entry(row.get(1), row.get(2), row.get(3))?;
-        sqlx::query("UPDATE entry SET pending = NULL WHERE n = ?")
+        let n: i64 = row.get(0)?;
+        let entry = authority::entry(row.get(1)?, row.get(2)?, row.get(3)?)?;
+        sql("UPDATE entry SET pending = NULL WHERE n = $1")
             .bind(n)
-            .execute(&mut *self.db)
+            .execute(&mut self.db)
             .await?;
         // An entry that accepts may itself have been pending.
         Box::pin(self.take_effect(n, &entry, &position)).await
