@@ -110,8 +110,13 @@ impl HostileClass {
         items.into_iter().map(|item| item.entry).collect()
     }
 
-    /// The membership heads that an honest entry of a lane would cite.
+    /// The membership heads that an honest entry of a lane would cite: its own
+    /// pupil's in a `one:`, else staff's.
     pub async fn heads(&self, lane: Lane) -> Vec<EntryId> {
+        let author = match lane {
+            Lane::One(whose) => whose,
+            _ => self.colleague.account,
+        };
         let mut membership = Membership::default();
         for entry in self.log().await {
             if entry.header().space == self.course {
@@ -120,7 +125,7 @@ impl HostileClass {
                     .for_each(|fact| membership.insert(fact));
             }
         }
-        membership.heads_for(lane)
+        membership.heads_for(lane, author)
     }
 
     /// The owner removes the colleague.
