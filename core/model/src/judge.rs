@@ -82,6 +82,7 @@ pub fn facts(entry: &Entry) -> Vec<Fact> {
             lane: header.lane,
             heads: header.heads.membership.clone(),
             account,
+            by: header.author,
             change,
         })
         .collect()

@@ -50,6 +50,8 @@ pub struct Fact {
     pub heads: Vec<EntryId>,
     /// Whom it is about.
     pub account: AccountId,
+    /// Who states it.
+    pub by: AccountId,
     /// What it does.
     pub change: Change,
 }
@@ -142,10 +144,13 @@ impl Membership {
         roles
     }
 
-    /// The entries that remove an account and that the cited heads do not know.
+    /// The entries by which others remove an account and that the cited heads do not
+    /// know. Who leaves cuts nothing of the own off.
     #[must_use]
     pub fn removals_beyond(&self, heads: &[EntryId], account: AccountId) -> Vec<EntryId> {
-        let removes = |fact: &Fact| fact.account == account && fact.change == Change::Remove;
+        let removes = |fact: &Fact| {
+            fact.account == account && fact.by != account && fact.change == Change::Remove
+        };
         let mut removals = (self.facts.iter())
             .filter(|(_, facts)| facts.iter().any(removes))
             .map(|(id, _)| *id)
@@ -213,6 +218,7 @@ mod tests {
             lane: Lane::All,
             heads: heads.iter().map(|n| id(*n)).collect(),
             account: AccountId([account; 16]),
+            by: AccountId([1; 16]),
             change,
         }
     }
@@ -237,6 +243,19 @@ mod tests {
         assert_eq!(membership.roles_at(&[id(1)], ana), Roles::TEACHER);
         assert_eq!(membership.roles_at(&[id(2)], ana), Roles::default());
         assert_eq!(membership.roles_now(ana), Roles::STUDENT);
+    }
+
+    #[test]
+    fn who_is_removed_by_others_is_cut_off_and_who_leaves_is_not() {
+        let ana = AccountId([7; 16]);
+        let removed = fact(2, &[1], 7, Change::Remove);
+        let left = Fact {
+            by: ana,
+            ..fact(3, &[1], 7, Change::Remove)
+        };
+        let membership = history(&[fact(1, &[], 7, Change::Add(Roles::STUDENT)), removed, left]);
+        assert_eq!(membership.removals_beyond(&[id(1)], ana), vec![id(2)]);
+        assert_eq!(membership.removals_beyond(&[id(2)], ana), vec![]);
     }
 
     #[test]

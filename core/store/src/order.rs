@@ -130,8 +130,7 @@ pub(crate) fn position_of(
 }
 
 /// Whether the relay numbered one of `removals` before an entry at `place`. Of two
-/// that it has not numbered, a removal counts as first, save by the author: who
-/// leaves takes nothing back.
+/// that it has not numbered, a removal counts as first.
 pub(crate) fn any_before(
     conn: &Connection,
     removals: &[EntryId],
@@ -148,10 +147,7 @@ pub(crate) fn any_before(
                 (removal.epoch, removal.sequence) < (place.epoch, place.sequence)
             }
             (None, Some(_)) => false,
-            (Some(_), None) => true,
-            (None, None) => {
-                entries::load(conn, found.row)?.header().author != entry.header().author
-            }
+            (_, None) => true,
         };
         if is_before {
             return Ok(true);
