@@ -10,7 +10,7 @@ use stunity_documents::DocType;
 use stunity_e2e::{CutLink, School};
 use stunity_identity::StaffRoles;
 use stunity_model::Roles;
-use stunity_model::sabotage::Sabotage;
+use stunity_model::sabotage::{Check, Sabotage};
 use stunity_proto::{BlobId, DocId, EntryId, Kind, Lane, ObjectId, SpaceId};
 use stunity_server::db::{Dialect, sql};
 use stunity_store::{ParcelTo, PendingOp, Span};
@@ -260,7 +260,7 @@ async fn what_is_erased_is_nowhere_any_more() {
 #[tokio::test]
 async fn an_erasure_that_leaves_bytes_behind_is_noticed() {
     let mut class = class().await;
-    let broken = Sabotage::keep_erased();
+    let broken = Sabotage::skip(Check::Erasure);
     erase(&mut class).await;
     assert!(relay_holds(&class.school).await);
     for name in ["teacher", "pupil"] {
