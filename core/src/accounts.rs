@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::ClientError;
-use crate::client::relay_file;
+use crate::place::relay_file;
 
 /// The accounts under one folder of a device.
 #[derive(Clone, Debug)]

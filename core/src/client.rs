@@ -1,13 +1,13 @@
 //! One account on one device.
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use stunity_proto::ObjectId;
-use stunity_store::{Location, Store};
+use stunity_store::Store;
 
-use crate::ClientError;
 use crate::documents::OpenDocuments;
-use crate::platform::{Platform, Randomness, System, random_id};
+use crate::platform::{Platform, random_id};
+use crate::{ClientError, place};
 
 /// A device of one account.
 pub struct Client {
@@ -19,22 +19,14 @@ pub struct Client {
     pub(crate) unmarked: bool,
 }
 
-/// The relay's address is kept beside the database.
-pub(crate) fn relay_file(folder: &Path) -> PathBuf {
-    folder.join("relay")
-}
-
-pub(crate) fn database(folder: &Path) -> Location {
-    Location::File(folder.join("account.db"))
-}
-
 impl Client {
     /// Opens the account in a folder. Works offline.
     ///
     /// # Errors
-    /// No account there, or its database is open elsewhere or damaged.
+    /// `account.none`, or its database is open elsewhere or damaged.
+    #[cfg(not(target_family = "wasm"))]
     pub fn open(folder: &Path) -> Result<Self, ClientError> {
-        Self::open_with(folder, System::shared())
+        Self::open_with(folder, crate::System::shared())
     }
 
     /// As [`Client::open`], with other clocks and randomness.
@@ -42,10 +34,10 @@ impl Client {
     /// # Errors
     /// As [`Client::open`].
     pub fn open_with(folder: &Path, platform: Arc<dyn Platform>) -> Result<Self, ClientError> {
-        let relay = std::fs::read_to_string(relay_file(folder))?;
+        let (store, relay) = place::open(folder, &platform)?;
         let mut client = Self {
-            store: Store::open(database(folder), Box::new(Randomness(platform.clone())))?,
-            relay: relay.trim().to_owned(),
+            store,
+            relay,
             platform,
             open: OpenDocuments::new(),
             unmarked: true,

@@ -11,10 +11,9 @@ use stunity_identity::{
 use stunity_proto::{DeviceId, Kind, Lane};
 use stunity_store::{PendingOp, Setup, Store};
 
-use crate::client::{database, relay_file};
-use crate::join::{School, fetch_school, hex, unhex};
-use crate::platform::{Platform, Randomness, System};
-use crate::{Client, ClientError};
+use crate::join::{School, hex, unhex};
+use crate::platform::{Platform, Randomness};
+use crate::{Client, ClientError, place};
 
 /// What a device that asks to be admitted keeps until it is: its secrets among it.
 #[derive(Serialize, Deserialize)]
@@ -66,10 +65,11 @@ impl Client {
     ///
     /// # Errors
     /// `account.exists`; the relay cannot be reached.
+    #[cfg(not(target_family = "wasm"))]
     pub fn ask_to_link(folder: &Path, relay: &str) -> Result<String, ClientError> {
         let relay = relay.trim_end_matches('/');
-        let school = || fetch_school(relay, None);
-        Self::ask(folder, relay, school, System::shared())
+        let school = || crate::http::fetch_school(relay, None);
+        Self::ask(folder, relay, school, crate::System::shared())
     }
 
     /// As [`Client::ask_to_link`] of a school that is known, asking nobody.
@@ -91,14 +91,14 @@ impl Client {
         school: impl FnOnce() -> Result<School, ClientError>,
         platform: Arc<dyn Platform>,
     ) -> Result<String, ClientError> {
-        if relay_file(folder).exists() {
+        if place::is_joined(folder, &platform)? {
             return Err(ClientError::Invalid("account.exists"));
         }
         if let Ok(text) = std::fs::read_to_string(asking_file(folder)) {
             let asking: Asking = serde_json::from_str(&text).map_err(|_| MALFORMED)?;
             return Ok(asking.request);
         }
-        std::fs::create_dir_all(folder)?;
+        place::make(folder)?;
         let school = school()?;
         let mut random = Randomness(platform);
         let sign = SigningKey::generate(&mut random);
@@ -152,8 +152,9 @@ impl Client {
     ///
     /// # Errors
     /// `link.not-asked`, `link.malformed`, `link.other-device`, `school.other`.
+    #[cfg(not(target_family = "wasm"))]
     pub fn finish_link(folder: &Path, answer: &str) -> Result<Self, ClientError> {
-        Self::finish_link_with(folder, answer, System::shared())
+        Self::finish_link_with(folder, answer, crate::System::shared())
     }
 
     /// As [`Client::finish_link`], with other clocks and randomness.
@@ -195,12 +196,12 @@ impl Client {
             certificate: Some(answer.device.clone()),
         };
         let mut store = Store::create(
-            database(folder),
+            place::database(folder),
             &setup,
             Box::new(Randomness(platform.clone())),
         )?;
         store.save_node(&node)?;
-        std::fs::write(relay_file(folder), &asking.relay)?;
+        place::save_relay(folder, &mut store, &asking.relay)?;
         std::fs::remove_file(asking_file(folder))?;
         drop(store);
         Self::open_with(folder, platform)

@@ -7,6 +7,7 @@ use stunity_sync::replica::Applied;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
+use crate::session::socket_url;
 use crate::{Client, ClientError};
 
 /// How to sync.
@@ -62,12 +63,17 @@ fn unreachable(error: impl std::fmt::Display) -> ClientError {
     ClientError::Unreachable(error.to_string())
 }
 
-fn socket_url(relay: &str) -> String {
-    let url = match relay.strip_prefix("https://") {
-        Some(rest) => format!("wss://{rest}"),
-        None => format!("ws://{}", relay.strip_prefix("http://").unwrap_or(relay)),
-    };
-    format!("{url}/sync")
+/// A client that others use while a session runs: the driver holds it for one step
+/// at a time, never while it waits.
+pub trait Access {
+    /// Works on the client.
+    fn with<T>(&mut self, work: impl FnOnce(&mut Client) -> T) -> T;
+}
+
+impl Access for Client {
+    fn with<T>(&mut self, work: impl FnOnce(&mut Client) -> T) -> T {
+        work(self)
+    }
 }
 
 /// Syncs once: everything that waits goes, everything new comes. A cut is no
@@ -77,6 +83,18 @@ fn socket_url(relay: &str) -> String {
 /// The relay cannot be reached, the link was cut, or either side refused.
 pub async fn sync(client: &mut Client, link: &Link) -> Result<Report, ClientError> {
     run(client, link, None, |_| {}).await
+}
+
+/// As [`sync`], of a client that others use meanwhile. `on_event` hears all.
+///
+/// # Errors
+/// As [`sync`].
+pub async fn watch(
+    client: &mut impl Access,
+    link: &Link,
+    on_event: impl FnMut(&Event),
+) -> Result<Report, ClientError> {
+    run(client, link, None, on_event).await
 }
 
 /// Syncs and stays for what comes, until `stop` says so. `on_event` hears all.
@@ -93,7 +111,7 @@ pub async fn live(
 }
 
 async fn run(
-    client: &mut Client,
+    client: &mut impl Access,
     link: &Link,
     stop: Option<tokio::sync::watch::Receiver<bool>>,
     mut on_event: impl FnMut(&Event),
@@ -101,14 +119,14 @@ async fn run(
     let once = stop.is_none();
     let mut report = attempt(client, link, stop, &mut on_event).await?;
     // What came was marked: the marks go at once, not at the next sync.
-    if once && report.caught_up && client.mark_new_work()? > 0 {
+    if once && report.caught_up && client.with(Client::mark_new_work)? > 0 {
         report.add(attempt(client, link, None, &mut on_event).await?);
     }
     Ok(report)
 }
 
 async fn attempt(
-    client: &mut Client,
+    client: &mut impl Access,
     link: &Link,
     stop: Option<tokio::sync::watch::Receiver<bool>>,
     on_event: &mut impl FnMut(&Event),
@@ -124,13 +142,16 @@ async fn attempt(
 }
 
 async fn session(
-    client: &mut Client,
+    client: &mut impl Access,
     link: &Link,
     mut stop: Option<tokio::sync::watch::Receiver<bool>>,
     on_event: &mut impl FnMut(&Event),
     explicit: bool,
 ) -> Result<Report, ClientError> {
-    let url = socket_url(link.connect_to.as_deref().unwrap_or(&client.relay));
+    let url = match &link.connect_to {
+        Some(elsewhere) => socket_url(elsewhere),
+        None => client.with(|client| client.sync_url()),
+    };
     let config = WebSocketConfig::default()
         .read_buffer_size(4 * 1024)
         .write_buffer_size(0)
@@ -142,7 +163,7 @@ async fn session(
         .map_err(unreachable)?
         .map_err(unreachable)?;
     let (mut sink, mut stream) = socket.split();
-    let mut session = client.begin_session(stop.is_some(), explicit);
+    let mut session = client.with(|client| client.begin_session(stop.is_some(), explicit));
     let mut report = Report::default();
     loop {
         let quiet = Duration::from_secs(1);
@@ -160,7 +181,7 @@ async fn session(
                 Err(elapsed) => return Err(unreachable(elapsed)),
                 Ok(Some(Ok(Message::Binary(bytes)))) => {
                     report.received += bytes.len() as u64;
-                    client.on_frame(&mut session, &bytes)?
+                    client.with(|client| client.on_frame(&mut session, &bytes))?
                 }
                 Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => Vec::new(),
                 Ok(Some(Ok(_)) | None) => break,
@@ -168,7 +189,7 @@ async fn session(
             },
             () = tokio::time::sleep(quiet), if report.caught_up => {
                 let mut effects = session.on_quiet();
-                effects.extend(client.on_local_change(&mut session)?);
+                effects.extend(client.with(|client| client.on_local_change(&mut session))?);
                 effects
             }
             () = stopping => break,

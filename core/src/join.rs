@@ -1,6 +1,7 @@
 //! How an account begins: a device makes the account's root and its own keys,
 //! and shows the relay an invitation or a password once.
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -12,9 +13,8 @@ use stunity_proto::{AccountId, Kind, Lane, SchoolId};
 use stunity_store::{PendingOp, Setup, Store};
 use stunity_sync::Replica;
 
-use crate::client::{database, relay_file};
-use crate::platform::{Platform, Randomness, System, random_id};
-use crate::{Client, ClientError};
+use crate::platform::{Platform, Randomness, random_id};
+use crate::{Client, ClientError, place};
 
 /// What lets an account join.
 #[derive(Clone, Debug)]
@@ -35,6 +35,9 @@ pub struct School {
     /// The relay's own certificates.
     pub node: NodeChain,
 }
+
+/// First sign-in: first whose login it is, then with the account's first entry.
+const SIGN_IN: &str = "/api/devices/sign-in";
 
 #[derive(Deserialize)]
 struct SchoolAnswer {
@@ -68,134 +71,182 @@ pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
-pub(crate) fn unreachable(error: impl std::fmt::Display) -> ClientError {
-    ClientError::Unreachable(error.to_string())
-}
-
-pub(crate) fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_global(Some(std::time::Duration::from_secs(120)))
-        .build()
-        .into()
-}
-
-/// The school of a relay, and the relay's own certificates.
-pub(crate) fn fetch_school(relay: &str, expected: Option<SchoolId>) -> Result<School, ClientError> {
-    let answer: SchoolAnswer = agent()
-        .get(format!("{relay}/api/school"))
-        .call()
-        .map_err(unreachable)?
-        .body_mut()
-        .read_json()
-        .map_err(unreachable)?;
-    let malformed = || ClientError::Invalid("school.malformed");
-    let anchor = unhex(&answer.anchor)
-        .and_then(|bytes| SchoolAnchor::decode(&bytes).ok())
-        .ok_or_else(malformed)?;
-    let node = unhex(&answer.node_chain)
-        .and_then(|bytes| NodeChain::decode(&bytes).ok())
-        .ok_or_else(malformed)?;
-    if answer.school != anchor.school.to_string()
-        || expected.is_some_and(|school| school != anchor.school)
-    {
-        return Err(ClientError::Invalid("school.other"));
+impl School {
+    /// Reads a relay's answer to `GET /api/school`. `expected` is the school id from
+    /// an invitation on paper; without it the relay's own word is pinned.
+    ///
+    /// # Errors
+    /// `school.malformed`, `school.other`.
+    pub fn from_answer(body: &[u8], expected: Option<SchoolId>) -> Result<Self, ClientError> {
+        let malformed = || ClientError::Invalid("school.malformed");
+        let answer: SchoolAnswer = serde_json::from_slice(body).map_err(|_| malformed())?;
+        let anchor = unhex(&answer.anchor)
+            .and_then(|bytes| SchoolAnchor::decode(&bytes).ok())
+            .ok_or_else(malformed)?;
+        let node = unhex(&answer.node_chain)
+            .and_then(|bytes| NodeChain::decode(&bytes).ok())
+            .ok_or_else(malformed)?;
+        if answer.school != anchor.school.to_string()
+            || expected.is_some_and(|school| school != anchor.school)
+        {
+            return Err(ClientError::Invalid("school.other"));
+        }
+        Ok(Self { anchor, node })
     }
-    Ok(School { anchor, node })
 }
 
-fn post<T: serde::de::DeserializeOwned>(
-    relay: &str,
-    path: &str,
-    fields: &[(&str, String)],
-) -> Result<T, ClientError> {
-    let body: std::collections::BTreeMap<&str, &String> =
-        fields.iter().map(|(name, value)| (*name, value)).collect();
-    let mut answer = agent()
-        .post(format!("{relay}{path}"))
-        .send_json(body)
-        .map_err(unreachable)?;
-    if answer.status().is_success() {
-        return answer.body_mut().read_json().map_err(unreachable);
+/// What joining asks of the relay next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Below the relay's URL.
+    pub path: &'static str,
+    /// JSON to post; none for a GET.
+    pub body: Option<String>,
+}
+
+/// Joining, without the connection: a native driver or a browser's page carries
+/// requests and answers.
+pub struct Join {
+    folder: PathBuf,
+    relay: String,
+    joining: Joining,
+    expected: Option<SchoolId>,
+    platform: Arc<dyn Platform>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// The school is asked for.
+    School,
+    /// The relay is asked whose login it is.
+    Named(Box<School>),
+    /// The account is shown to the relay.
+    Shown(Box<Client>, Vec<u8>),
+    /// There is nothing left to do.
+    Over,
+}
+
+impl Join {
+    /// Makes this device the first of an account and joins a school through its
+    /// relay. `expected` is the school id from an invitation on paper.
+    ///
+    /// # Errors
+    /// `account.exists`, or the store's.
+    pub fn new(
+        folder: &Path,
+        relay: &str,
+        joining: Joining,
+        expected: Option<SchoolId>,
+        platform: Arc<dyn Platform>,
+    ) -> Result<Self, ClientError> {
+        if place::is_joined(folder, &platform)? {
+            return Err(ClientError::Invalid("account.exists"));
+        }
+        Ok(Self {
+            folder: folder.to_owned(),
+            relay: relay.trim_end_matches('/').to_owned(),
+            joining,
+            expected,
+            platform,
+            stage: Stage::School,
+        })
     }
-    Err(problem(&mut answer))
+
+    /// The relay's base URL.
+    #[must_use]
+    pub fn relay(&self) -> &str {
+        &self.relay
+    }
+
+    /// What to ask the relay now; none once it is over.
+    #[must_use]
+    pub fn request(&self) -> Option<Request> {
+        let post = |path, fields: &[(&str, &str)]| {
+            let fields: BTreeMap<&str, &str> = fields.iter().copied().collect();
+            Some(Request {
+                path,
+                body: Some(serde_json::json!(fields).to_string()),
+            })
+        };
+        match (&self.stage, &self.joining) {
+            (Stage::School, _) => Some(Request {
+                path: "/api/school",
+                body: None,
+            }),
+            (Stage::Named(_), Joining::Password(login, password)) => post(
+                SIGN_IN,
+                &[("login", login.as_str()), ("password", password.as_str())],
+            ),
+            (Stage::Shown(_, pack), Joining::Password(login, password)) => post(
+                SIGN_IN,
+                &[
+                    ("login", login.as_str()),
+                    ("password", password.as_str()),
+                    ("pack", &hex(pack)),
+                ],
+            ),
+            (Stage::Shown(_, pack), Joining::Invitation(code) | Joining::Claim(code, _)) => post(
+                "/api/devices/join",
+                &[("code", code.as_str()), ("pack", &hex(pack))],
+            ),
+            _ => None,
+        }
+    }
+
+    /// Takes the relay's answer: the account, or none if there is more to ask.
+    ///
+    /// # Errors
+    /// The relay refused, with its code, or answered what nobody understands; the
+    /// store's. Then it is over, and a further [`Join`] begins anew.
+    pub fn on_answer(&mut self, status: u16, body: &[u8]) -> Result<Option<Client>, ClientError> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        if !(200..300).contains(&status) {
+            return Err(refusal(body));
+        }
+        match stage {
+            Stage::School => {
+                let school = School::from_answer(body, self.expected)?;
+                self.stage = match self.joining {
+                    Joining::Invitation(_) => {
+                        self.show(&school, AccountId(random_id(&*self.platform)))?
+                    }
+                    Joining::Claim(_, account) => self.show(&school, account)?,
+                    Joining::Password(..) => Stage::Named(Box::new(school)),
+                };
+                Ok(None)
+            }
+            Stage::Named(school) => {
+                let named = serde_json::from_slice::<Joined>(body).ok();
+                let account = named
+                    .and_then(|named| named.account.parse().ok())
+                    .ok_or(ClientError::Invalid("account.malformed"))?;
+                self.stage = self.show(&school, account)?;
+                Ok(None)
+            }
+            Stage::Shown(mut client, _) => {
+                client.joined(&self.folder)?;
+                Ok(Some(*client))
+            }
+            Stage::Over => Ok(None),
+        }
+    }
+
+    fn show(&self, school: &School, account: AccountId) -> Result<Stage, ClientError> {
+        let platform = self.platform.clone();
+        let (client, pack) = Client::begin(&self.folder, &self.relay, school, account, platform)?;
+        Ok(Stage::Shown(Box::new(client), pack))
+    }
 }
 
 /// What a relay says when it does not do what it was asked.
-pub(crate) fn problem(answer: &mut ureq::http::Response<ureq::Body>) -> ClientError {
-    match answer.body_mut().read_json::<Problem>() {
+pub(crate) fn refusal(body: &[u8]) -> ClientError {
+    match serde_json::from_slice::<Problem>(body) {
         Ok(problem) => ClientError::Refused(problem.code),
-        Err(error) => unreachable(error),
+        Err(error) => ClientError::Unreachable(error.to_string()),
     }
 }
 
 impl Client {
-    /// Makes this device the first of an account and joins a school through its
-    /// relay. `expected` is the school id from an invitation on paper; without
-    /// it the relay's own word is pinned.
-    ///
-    /// # Errors
-    /// The relay cannot be reached or refuses; then nothing is left in `folder`.
-    pub fn join(
-        folder: &Path,
-        relay: &str,
-        joining: &Joining,
-        expected: Option<SchoolId>,
-    ) -> Result<Self, ClientError> {
-        Self::join_with(folder, relay, joining, expected, System::shared())
-    }
-
-    /// As [`Client::join`], with other clocks and randomness.
-    ///
-    /// # Errors
-    /// As [`Client::join`].
-    pub fn join_with(
-        folder: &Path,
-        relay: &str,
-        joining: &Joining,
-        expected: Option<SchoolId>,
-        platform: Arc<dyn Platform>,
-    ) -> Result<Self, ClientError> {
-        let relay = relay.trim_end_matches('/').to_owned();
-        std::fs::create_dir_all(folder)?;
-        if relay_file(folder).exists() {
-            return Err(ClientError::Invalid("account.exists"));
-        }
-        let school = fetch_school(&relay, expected)?;
-        let account = match joining {
-            Joining::Invitation(_) => AccountId(random_id(&*platform)),
-            Joining::Claim(_, account) => *account,
-            Joining::Password(login, password) => {
-                let fields = [("login", login.clone()), ("password", password.clone())];
-                let named: Joined = post(&relay, "/api/devices/sign-in", &fields)?;
-                named
-                    .account
-                    .parse()
-                    .map_err(|_| ClientError::Invalid("account.malformed"))?
-            }
-        };
-        let (client, genesis) = Self::begin(folder, &relay, &school, account, platform)?;
-        let pack = hex(&genesis);
-        let _: Joined = match joining {
-            Joining::Invitation(code) | Joining::Claim(code, _) => post(
-                &relay,
-                "/api/devices/join",
-                &[("code", code.clone()), ("pack", pack)],
-            )?,
-            Joining::Password(login, password) => post(
-                &relay,
-                "/api/devices/sign-in",
-                &[
-                    ("login", login.clone()),
-                    ("password", password.clone()),
-                    ("pack", pack),
-                ],
-            )?,
-        };
-        client.joined(folder)?;
-        Ok(client)
-    }
-
     /// Makes the account of a first device, without asking anybody: the second value
     /// is a pack with the first entry of its log, for the relay. Once the relay has
     /// it, [`Client::joined`] keeps the account; until then a further call begins
@@ -210,8 +261,8 @@ impl Client {
         account: AccountId,
         platform: Arc<dyn Platform>,
     ) -> Result<(Self, Vec<u8>), ClientError> {
-        std::fs::create_dir_all(folder)?;
-        if relay_file(folder).exists() {
+        place::make(folder)?;
+        if place::is_joined(folder, &platform)? {
             return Err(ClientError::Invalid("account.exists"));
         }
         // What a cut join left behind has signed nothing that anybody accepted.
@@ -241,10 +292,9 @@ impl Client {
     /// The relay knows the account: from now on the folder holds it.
     ///
     /// # Errors
-    /// The file's.
-    pub fn joined(&self, folder: &Path) -> Result<(), ClientError> {
-        // Written last: a folder with it holds an account that the relay knows.
-        Ok(std::fs::write(relay_file(folder), &self.relay)?)
+    /// The file's, or the store's.
+    pub fn joined(&mut self, folder: &Path) -> Result<(), ClientError> {
+        place::save_relay(folder, &mut self.store, &self.relay)
     }
 }
 
@@ -286,7 +336,7 @@ fn make_account(
         kex,
         certificate: Some(certificate),
     };
-    let mut store = Store::create(database(folder), &setup, Box::new(random))?;
+    let mut store = Store::create(place::database(folder), &setup, Box::new(random))?;
     store.enqueue(
         &[PendingOp {
             space: account.space(),

@@ -2,12 +2,10 @@
 //! (docs/protocol/08-parcels.md).
 use std::io::{Read, Write};
 
-use serde::Deserialize;
 use stunity_identity::{IdentityError, ParcelReader};
 use stunity_proto::Hash;
 use stunity_store::{Exported, ParcelImport, ParcelTo, Span, StoreError};
 
-use crate::join::{agent, problem, unhex, unreachable};
 use crate::{Client, ClientError};
 
 /// What became of a file.
@@ -32,11 +30,6 @@ pub struct HandedOver {
     /// Files sealed to those who wrote what was in it: the relay's receipts and
     /// refusals. They hear the same when they sync next.
     pub answers: Vec<Vec<u8>>,
-}
-
-#[derive(Deserialize)]
-struct Answers {
-    answers: Vec<String>,
 }
 
 /// How much of a file is read at a time.
@@ -121,34 +114,5 @@ impl Client {
             Err(_) if is_open => Ok(false),
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Hands the files that this device carries over to its relay, one after the
-    /// other; each that the relay took is carried no longer.
-    ///
-    /// # Errors
-    /// The relay cannot be reached or refuses a file: it and those after it stay.
-    pub fn hand_over_parcels(&mut self) -> Result<Vec<HandedOver>, ClientError> {
-        let mut done = Vec::new();
-        for parcel in self.store.carried()? {
-            let mut file = Vec::new();
-            while let Some(piece) = self.store.carried_piece(parcel.name, file.len() as u64)? {
-                file.extend_from_slice(&piece);
-            }
-            let mut answer = agent()
-                .post(format!("{}/api/parcels", self.relay))
-                .send(&file[..])
-                .map_err(unreachable)?;
-            if !answer.status().is_success() {
-                return Err(problem(&mut answer));
-            }
-            let answers: Answers = answer.body_mut().read_json().map_err(unreachable)?;
-            self.store.drop_carried(parcel.name)?;
-            done.push(HandedOver {
-                name: parcel.name,
-                answers: answers.answers.iter().filter_map(|a| unhex(a)).collect(),
-            });
-        }
-        Ok(done)
     }
 }

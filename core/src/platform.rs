@@ -28,9 +28,11 @@ pub trait Platform: Send + Sync {
 }
 
 /// The system's own clocks and randomness.
+#[cfg(not(target_family = "wasm"))]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct System;
 
+#[cfg(not(target_family = "wasm"))]
 impl System {
     /// To be shared by what belongs to a device.
     #[must_use]
@@ -39,6 +41,7 @@ impl System {
     }
 }
 
+#[cfg(not(target_family = "wasm"))]
 impl Platform for System {
     /// `STUNITY_CLOCK_OFFSET_S`, whole seconds, moves it: for demonstrations of
     /// wrong clocks.

@@ -13,7 +13,22 @@ fn host_of(relay: &str) -> &str {
     rest.split('/').next().unwrap_or(rest)
 }
 
+/// The WebSocket of a relay, from its URL.
+pub(crate) fn socket_url(relay: &str) -> String {
+    let url = match relay.strip_prefix("https://") {
+        Some(rest) => format!("wss://{rest}"),
+        None => format!("ws://{}", relay.strip_prefix("http://").unwrap_or(relay)),
+    };
+    format!("{url}/sync")
+}
+
 impl Client {
+    /// The WebSocket that a session is carried by.
+    #[must_use]
+    pub fn sync_url(&self) -> String {
+        socket_url(&self.relay)
+    }
+
     /// A session on a fresh connection. `live` stays for what comes; `explicit` is
     /// for the second try after `decode.missing-context`.
     #[must_use]

@@ -1,13 +1,16 @@
 //! `cargo xtask`: everything that is done with this repository.
 mod bench;
+mod bindings;
 mod demo;
 mod fuzz;
+mod interop;
 mod layers;
 mod postgres;
 mod run;
 mod steps;
 mod test;
 mod tools;
+mod wasm;
 
 use std::process::ExitCode;
 
@@ -24,6 +27,9 @@ const USAGE: &str = "usage: cargo xtask <command>
   postgres        the tests of the relay on PostgreSQL, in a server of their own
   fuzz [TARGET…] [--seconds N]
                   decoders under libFuzzer, 30 seconds each
+  bindings        generates and builds what Kotlin, Swift, Node and the web need
+  interop kotlin|swift|node|web
+                  a pupil's device in that language against a running relay
   check-layers    whether dependencies point down
 ";
 
@@ -39,6 +45,8 @@ fn main() -> ExitCode {
         ["sim", rest @ ..] => tools::exit(bench::sim(rest)),
         ["postgres"] => tools::exit(postgres::test().and_then(steps::Outcome::passed)),
         ["fuzz", rest @ ..] => tools::exit(fuzz::fuzz(rest)),
+        ["interop", language] => tools::exit(interop::one(language)),
+        ["bindings"] => tools::exit(bindings::all()),
         ["check-layers"] => tools::exit(layers::check()),
         _ => {
             eprint!("{USAGE}");

@@ -1,5 +1,5 @@
 //! The steps of `cargo xtask test`, as data.
-use crate::{demo, layers, postgres, tools};
+use crate::{demo, interop, layers, postgres, tools, wasm};
 
 /// How a step ended.
 pub enum Outcome {
@@ -32,15 +32,6 @@ pub struct Step {
 fn cargo(args: &[&str]) -> Result<Outcome, String> {
     tools::run(&mut tools::cargo(args)).map(|()| Outcome::Passed)
 }
-
-/// Crates that compile for the browser.
-const PORTABLE: &[&str] = &[
-    "stunity-proto",
-    "stunity-identity",
-    "stunity-model",
-    "stunity-text",
-    "stunity-sync",
-];
 
 /// All steps, in order.
 pub const STEPS: &[Step] = &[
@@ -86,7 +77,12 @@ pub const STEPS: &[Step] = &[
     Step {
         name: "wasm32",
         quick: false,
-        run: wasm,
+        run: wasm::check,
+    },
+    Step {
+        name: "node",
+        quick: false,
+        run: interop::node,
     },
     Step {
         name: "licences",
@@ -103,26 +99,6 @@ fn fortnight() -> Result<Outcome, String> {
         ));
     }
     demo::class_fortnight(&["--students", "10"]).map(|()| Outcome::Passed)
-}
-
-/// The portable crates compile for the browser.
-fn wasm() -> Result<Outcome, String> {
-    if !tools::has("clang") {
-        tools::apt("clang")?;
-    }
-    let mut rustup = std::process::Command::new("rustup");
-    rustup.args(["target", "add", "wasm32-unknown-unknown"]);
-    if tools::run(&mut rustup).is_err() {
-        return Ok(Outcome::Skipped(
-            "needs the target wasm32-unknown-unknown: rustup target add wasm32-unknown-unknown"
-                .into(),
-        ));
-    }
-    let mut args = vec!["check", "--target", "wasm32-unknown-unknown"];
-    for package in PORTABLE {
-        args.extend(["-p", package]);
-    }
-    cargo(&args)
 }
 
 /// Licences, sources and banned crates. The advisories need their database, which

@@ -1,6 +1,8 @@
 //! Running other programs.
+use std::ffi::OsStr;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 /// The repository's root.
@@ -40,11 +42,9 @@ pub fn cargo(args: &[&str]) -> Command {
 /// What hangs is stopped, so that a run says which step it was.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// Runs a command to its end, which must come within half an hour.
-pub fn run(command: &mut Command) -> Result<(), String> {
-    let program = command.get_program().to_owned();
+/// Waits for the end of what was started, which must come within half an hour.
+fn finish(program: &OsStr, mut child: Child) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{program:?}: {error}");
-    let mut child = command.stdin(Stdio::null()).spawn().map_err(failed)?;
     let start = Instant::now();
     loop {
         match child.try_wait().map_err(failed)? {
@@ -57,6 +57,36 @@ pub fn run(command: &mut Command) -> Result<(), String> {
             None => std::thread::sleep(Duration::from_millis(50)),
         }
     }
+}
+
+/// Runs a command to its end, which must come within half an hour.
+pub fn run(command: &mut Command) -> Result<(), String> {
+    let program = command.get_program().to_owned();
+    let child = command
+        .stdin(Stdio::null())
+        .spawn()
+        .map_err(|error| format!("{program:?}: {error}"))?;
+    finish(&program, child)
+}
+
+/// As [`run`]; what the command prints.
+pub fn output(command: &mut Command) -> Result<String, String> {
+    let program = command.get_program().to_owned();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("{program:?}: {error}"))?;
+    let stdout = child.stdout.take();
+    // It is read meanwhile, so that a long answer does not wait for its end.
+    let reader = std::thread::spawn(move || {
+        let mut text = String::new();
+        stdout.map(|mut stdout| stdout.read_to_string(&mut text));
+        text
+    });
+    finish(&program, child)?;
+    let text = reader.join().map_err(|_| "its output is no text")?;
+    Ok(text.trim().to_owned())
 }
 
 /// Builds the commands; their folder.

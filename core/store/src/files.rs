@@ -1,6 +1,10 @@
 //! The file system, all of it: the owner's lock and sizes. Everything else goes
 //! through SQLite.
-use std::path::{Path, PathBuf};
+#[cfg(not(target_family = "wasm"))]
+use std::path::Path;
+use std::path::PathBuf;
+
+use rusqlite::Connection;
 
 use crate::StoreError;
 
@@ -47,6 +51,7 @@ impl OwnerLock {
     }
 }
 
+#[cfg(not(target_family = "wasm"))]
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push("-");
@@ -55,6 +60,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// Whether a database is there.
+#[cfg(not(target_family = "wasm"))]
 pub(crate) fn exists(location: &Location) -> bool {
     match location {
         Location::File(path) => path.metadata().is_ok_and(|m| m.len() > 0),
@@ -62,8 +68,21 @@ pub(crate) fn exists(location: &Location) -> bool {
     }
 }
 
+/// Whether a database is there: the origin's storage is read through SQLite alone.
+#[cfg(target_family = "wasm")]
+pub(crate) fn exists(location: &Location) -> bool {
+    let Location::File(path) = location else {
+        return false;
+    };
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE;
+    Connection::open_with_flags(path, flags)
+        .and_then(|conn| conn.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0)))
+        .is_ok_and(|version| version > 0)
+}
+
 /// Bytes on disk: the database and its WAL.
-pub(crate) fn size(location: &Location) -> u64 {
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn size(location: &Location, _: &Connection) -> u64 {
     match location {
         Location::File(path) => [path.clone(), beside(path, "wal")]
             .iter()
@@ -72,4 +91,12 @@ pub(crate) fn size(location: &Location) -> u64 {
             .sum(),
         Location::Memory => 0,
     }
+}
+
+/// Bytes that the database takes of the origin's storage.
+#[cfg(target_family = "wasm")]
+pub(crate) fn size(_: &Location, conn: &Connection) -> u64 {
+    let sql = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+    conn.query_row(sql, [], |row| row.get(0))
+        .map_or(0, crate::database::uint)
 }

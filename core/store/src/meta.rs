@@ -13,6 +13,7 @@ pub(crate) const CLOCK_ANCHOR: &str = "clock-anchor";
 pub(crate) const FORKED: &str = "forked";
 /// Something was erased, and old frames of the WAL may still have it.
 pub(crate) const ERASED: &str = "erased";
+pub(crate) const RELAY: &str = "relay";
 pub(crate) const RELAY_MS: &str = "relay-ms";
 
 pub(crate) fn load<T: FromSql>(conn: &Connection, name: &str) -> Result<Option<T>, StoreError> {

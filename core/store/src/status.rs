@@ -386,6 +386,6 @@ impl Store {
     /// Bytes of the database file and its log.
     #[must_use]
     pub fn bytes_on_disk(&self) -> u64 {
-        files::size(&self.location)
+        files::size(&self.location, &self.conn)
     }
 }

@@ -66,6 +66,12 @@ const KEY_SIGN: &str = "sign";
 const KEY_KEX: &str = "kex";
 
 impl Store {
+    /// Whether there is a database.
+    #[must_use]
+    pub fn exists(location: &Location) -> bool {
+        files::exists(location)
+    }
+
     /// Makes the database of an account.
     ///
     /// # Errors
@@ -273,6 +279,24 @@ impl Store {
     pub fn save_node(&mut self, chain: &NodeChain) -> Result<(), StoreError> {
         self.write(Durability::Sealed, |conn| trust::save_node(conn, chain))?;
         self.process().map(|_| ())
+    }
+
+    /// The relay's base URL, once the relay knows the account.
+    ///
+    /// # Errors
+    /// A database error.
+    pub fn relay(&self) -> Result<Option<String>, StoreError> {
+        meta::load(&self.conn, meta::RELAY)
+    }
+
+    /// Keeps the relay's base URL.
+    ///
+    /// # Errors
+    /// A database error.
+    pub fn save_relay(&mut self, url: &str) -> Result<(), StoreError> {
+        self.write(Durability::Sealed, |conn| {
+            meta::save(conn, meta::RELAY, url)
+        })
     }
 
     /// The device's certificate.
