@@ -6,7 +6,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
-use stunity_identity::{Invitation, StaffRoles};
+use stunity_identity::{Invitation, StaffRoles, VerifyingKey};
 use stunity_proto::pack::{Explicit, decode_pack};
 use stunity_proto::{AccountId, Entry};
 use stunity_sync::RelayStore;
@@ -179,6 +179,20 @@ impl Log {
             return Err(ServerError::Refused("login.taken"));
         }
         Ok(())
+    }
+
+    /// The root that an account is bound to.
+    ///
+    /// # Errors
+    /// `account.unknown`, or a database that fails.
+    pub async fn root_of(&self, account: AccountId) -> Result<VerifyingKey, ServerError> {
+        let root: Option<Vec<u8>> = sql("SELECT root FROM account WHERE id = $1")
+            .bind(account.0)
+            .scalar(self.database())
+            .await?;
+        root.and_then(|root| <[u8; 32]>::try_from(root).ok())
+            .and_then(|root| VerifyingKey::from_bytes(&root).ok())
+            .ok_or(ServerError::Refused("account.unknown"))
     }
 
     /// The account of a login, if the password is right. An unknown login takes

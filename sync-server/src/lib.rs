@@ -5,6 +5,7 @@
 //! - [`log`]: the log in its database, its one writer, what sessions read;
 //! - [`socket`]: the WebSocket driver of `stunity_sync::relay::Session`;
 //! - [`accounts`]: joining and first sign-in over HTTP;
+//! - [`metrics`]: what it counts of itself;
 //! - [`pages`]: health, metrics, the school's anchor, the status page;
 //! - [`parcels`]: files that anybody brings;
 //! - [`platform`]: the clock and the randomness, to be given by tests.
@@ -14,6 +15,7 @@ pub mod db;
 pub mod error;
 pub mod keys;
 pub mod log;
+pub mod metrics;
 pub mod pages;
 pub mod parcels;
 pub mod platform;

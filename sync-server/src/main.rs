@@ -1,6 +1,6 @@
 //! `stunity-server`: the relay's command.
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use stunity_proto::AccountId;
 use stunity_server::accounts::to_hex;
 use stunity_server::db::Source;
 use stunity_server::error::ServerError;
-use stunity_server::keys::SchoolKeys;
+use stunity_server::keys::{SchoolKeys, read_staff, request_staff, sign_operator, sign_staff};
 use stunity_server::platform::{Platform, System};
 use stunity_server::{Log, serve};
 
@@ -28,6 +28,9 @@ struct Cli {
     /// A database of PostgreSQL, `postgres://…`, instead of a file in the folder.
     #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true)]
     database: Option<String>,
+    /// Logs as JSON, one object a line, to standard error.
+    #[arg(long, env = "STUNITY_LOG_JSON", global = true)]
+    log_json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -92,22 +95,63 @@ enum SchoolCommand {
         /// The folder to move it to.
         to: PathBuf,
     },
+    /// Makes a new operator key, certified by the root: here, or where it lies.
+    RotateOperator {
+        /// The folder with the root, if it was moved and can be reached from here.
+        #[arg(long)]
+        root: Option<PathBuf>,
+    },
+    /// Prints what the root's holder signs for a new operator key.
+    RequestOperator,
+    /// Takes the root holder's answer to `request-operator`.
+    InstallOperator {
+        /// The answer.
+        answer: String,
+    },
+    /// Certifies this node anew by the operator key.
+    RenewNode,
+    /// Prints what the root's holder signs so that an account joins the staff.
+    RequestStaff {
+        /// The account, hexadecimal.
+        #[arg(long)]
+        account: AccountId,
+    },
+    /// Takes the root holder's answer to `request-staff`.
+    InstallStaff {
+        /// The answer.
+        answer: String,
+    },
+    /// Signs a request by the root; needs the root's folder only, and no relay.
+    Sign {
+        /// The folder with the root.
+        #[arg(long)]
+        root: PathBuf,
+        /// For staff: teacher, registrar or admin.
+        #[arg(long, default_value = "teacher")]
+        role: String,
+        /// The request, as printed.
+        request: String,
+    },
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt()
+    let cli = Cli::parse();
+    let log = tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("STUNITY_LOG")
                 .unwrap_or_else(|_| "info".into()),
         )
-        .with_writer(std::io::stderr)
-        .init();
+        .with_writer(std::io::stderr);
+    match cli.log_json {
+        true => log.json().init(),
+        false => log.init(),
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(run(Cli::parse())),
+        Ok(runtime) => runtime.block_on(run(cli)),
         Err(error) => Err(error.into()),
     };
     match result {
@@ -132,15 +176,7 @@ async fn run(cli: Cli) -> Result<(), ServerError> {
             serve(listener, log, host, stop_signal()).await
         }
         Command::Invite { role, account } => {
-            let offices = match role.as_str() {
-                "pupil" => StaffRoles::default(),
-                "teacher" => StaffRoles::TEACHER,
-                "registrar" => StaffRoles::REGISTRAR,
-                "admin" => StaffRoles::ADMIN
-                    .and(StaffRoles::TEACHER)
-                    .and(StaffRoles::REGISTRAR),
-                _ => return Err(ServerError::Refused("role.unknown")),
-            };
+            let offices = offices(&role)?;
             let log = open().await?;
             println!("{}", to_hex(&log.invite(offices, account).await?));
             Ok(())
@@ -153,22 +189,82 @@ async fn run(cli: Cli) -> Result<(), ServerError> {
             let log = open().await?;
             log.set_login(&login, &password, account).await
         }
-        Command::School { command } => {
-            let platform: Arc<dyn Platform> = Arc::new(System);
-            let keys = SchoolKeys::open(&cli.data.join("keys"), &platform)?;
-            match command {
-                SchoolCommand::Show => {
-                    println!("school {}", keys.school());
-                    println!("root   {}", to_hex(keys.anchor.root.as_bytes()));
-                    Ok(())
-                }
-                SchoolCommand::MoveRoot { to } => keys.move_root(&to),
-            }
+        Command::School {
+            command: SchoolCommand::RequestStaff { account },
+        } => {
+            let log = open().await?;
+            let root = log.root_of(account).await?;
+            println!("{}", request_staff(&log.keys().anchor, account, &root));
+            Ok(())
         }
+        Command::School {
+            command: SchoolCommand::InstallStaff { answer },
+        } => open().await?.admit(read_staff(&answer)?).await,
+        Command::School { command } => school(&cli.data, command),
         Command::Doctor => stunity_server::run::doctor(&open().await?).await,
         Command::Backup { to } => open().await?.backup(&to).await,
         Command::Restore { from } => stunity_server::log::restore(&source, &from).await,
     }
+}
+
+fn offices(role: &str) -> Result<StaffRoles, ServerError> {
+    match role {
+        "pupil" => Ok(StaffRoles::default()),
+        "teacher" => Ok(StaffRoles::TEACHER),
+        "registrar" => Ok(StaffRoles::REGISTRAR),
+        "admin" => Ok(StaffRoles::ADMIN
+            .and(StaffRoles::TEACHER)
+            .and(StaffRoles::REGISTRAR)),
+        _ => Err(ServerError::Refused("role.unknown")),
+    }
+}
+
+/// Commands that need the keys only.
+fn school(data: &Path, command: SchoolCommand) -> Result<(), ServerError> {
+    let platform: Arc<dyn Platform> = Arc::new(System);
+    let now = platform.now_ms();
+    let folder = data.join("keys");
+    if let SchoolCommand::Sign {
+        root,
+        role,
+        request,
+    } = &command
+    {
+        let answer = match request.starts_with("staff ") {
+            true => sign_staff(root, request, offices(role)?, now)?,
+            false => sign_operator(root, request, now)?,
+        };
+        println!("{answer}");
+        return Ok(());
+    }
+    let mut keys = SchoolKeys::open(&folder, &platform)?;
+    match command {
+        SchoolCommand::Show => {
+            println!("school {}", keys.school());
+            println!("root   {}", to_hex(keys.anchor.root.as_bytes()));
+        }
+        SchoolCommand::MoveRoot { to } => keys.move_root(&to)?,
+        SchoolCommand::RotateOperator { root } => {
+            let request = keys.request_operator(&platform)?;
+            let answer = sign_operator(&root.unwrap_or(folder), &request, now)?;
+            keys.install_operator(&answer, now)?;
+            println!("the operator key is new: start the relay again");
+        }
+        SchoolCommand::RequestOperator => println!("{}", keys.request_operator(&platform)?),
+        SchoolCommand::InstallOperator { answer } => {
+            keys.install_operator(&answer, now)?;
+            println!("the operator key is new: start the relay again");
+        }
+        SchoolCommand::RenewNode => {
+            keys.renew_node(now)?;
+            println!("the node's certificate is new: start the relay again");
+        }
+        // Carried out before, without or with the database.
+        SchoolCommand::Sign { .. }
+        | SchoolCommand::RequestStaff { .. }
+        | SchoolCommand::InstallStaff { .. } => {}
+    }
+    Ok(())
 }
 
 async fn stop_signal() {

@@ -145,6 +145,7 @@ async fn register(
     use stunity_sync::RelayStore;
     let record = app.log.device(device).await.ok()??;
     app.log.saw_device(device);
+    crate::metrics::count(&app.log.metrics().sessions);
     Some(Subscriber::new(
         app.log.clone(),
         record.account,

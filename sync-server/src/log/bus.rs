@@ -88,15 +88,21 @@ impl Bus {
         self.state().devices.keys().copied().collect()
     }
 
-    /// Gives a batch to all who read its target.
-    pub fn publish(&self, batch: LiveBatch) {
+    /// Gives a batch to all who read its target; answers how many took it, and
+    /// how many were too slow.
+    pub fn publish(&self, batch: LiveBatch) -> (u64, u64) {
         let batch = Arc::new(batch);
         let state = self.state();
+        let (mut took, mut slow) = (0, 0);
         for id in state.readers.get(&batch.target).into_iter().flatten() {
             if let Some(session) = state.sessions.get(id) {
-                let _ = session.messages.try_send(Message::Batch(batch.clone()));
+                match session.messages.try_send(Message::Batch(batch.clone())) {
+                    Ok(()) => took += 1,
+                    Err(_) => slow += 1,
+                }
             }
         }
+        (took, slow)
     }
 
     /// Tells the sessions of an account that its rights have changed.

@@ -18,9 +18,11 @@ mod write;
 use std::path::Path;
 use std::sync::Arc;
 
+use stunity_identity::{Certificate, StaffAdmission};
 use stunity_proto::{AccountId, DeviceId, Entry};
 use stunity_sync::replica::Outcome;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 pub use backup::restore;
 pub use bus::{BACKLOG, Bus, Message, Subscriber};
@@ -28,6 +30,7 @@ pub use bus::{BACKLOG, Bus, Message, Subscriber};
 use crate::db::{Database, Source, Statement, migrate, sql};
 use crate::error::ServerError;
 use crate::keys::SchoolKeys;
+use crate::metrics::Metrics;
 use crate::platform::{Platform, Randomness, System};
 use keep::Keep;
 
@@ -45,6 +48,11 @@ pub(crate) enum Request {
     /// An account joins: its root is bound, then its first entries are stored.
     Join {
         join: Box<Join>,
+        answer: oneshot::Sender<Result<(), ServerError>>,
+    },
+    /// The school root's admission of an account to the staff.
+    Admit {
+        admission: Box<Certificate<StaffAdmission>>,
         answer: oneshot::Sender<Result<(), ServerError>>,
     },
     /// A statement of the relay's own; answers how many rows it changed.
@@ -81,6 +89,7 @@ struct Inner {
     readers: Database,
     requests: mpsc::Sender<Request>,
     keep: Arc<Keep>,
+    metrics: Metrics,
     bus: Bus,
     epoch: u64,
     platform: Arc<dyn Platform>,
@@ -137,6 +146,7 @@ impl Log {
                 readers: source.pool()?,
                 requests,
                 keep: Arc::default(),
+                metrics: Metrics::default(),
                 bus: Bus::default(),
                 epoch,
                 platform,
@@ -158,6 +168,18 @@ impl Log {
     #[must_use]
     pub fn bus(&self) -> &Bus {
         &self.inner.bus
+    }
+
+    /// What the relay counts of itself.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
+    }
+
+    /// Requests that wait for the writer.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.inner.requests.max_capacity() - self.inner.requests.capacity()
     }
 
     /// The node's randomness.
@@ -222,16 +244,35 @@ impl Log {
         self.ask(Request::Join { join, answer }, wait).await
     }
 
+    /// Takes an account into the staff by what the school root has signed, here or
+    /// elsewhere.
+    ///
+    /// # Errors
+    /// `staff.invalid` for another root's signature, `root.other` for an account
+    /// that is bound to another root than the one admitted.
+    pub async fn admit(&self, admission: Certificate<StaffAdmission>) -> Result<(), ServerError> {
+        self.keys()
+            .anchor
+            .verify_staff(&admission)
+            .map_err(|_| ServerError::Refused("staff.invalid"))?;
+        let (answer, wait) = oneshot::channel();
+        let admission = Box::new(admission);
+        self.ask(Request::Admit { admission, answer }, wait).await
+    }
+
     async fn ask<T>(
         &self,
         request: Request,
         wait: oneshot::Receiver<Result<T, ServerError>>,
     ) -> Result<T, ServerError> {
+        let begin = Instant::now();
         self.inner
             .requests
             .send(request)
             .await
             .map_err(|_| ServerError::Stopping)?;
-        wait.await.map_err(|_| ServerError::Stopping)?
+        let answer = wait.await.map_err(|_| ServerError::Stopping)?;
+        self.inner.metrics.append.observe(begin.elapsed());
+        answer
     }
 }

@@ -324,6 +324,27 @@ impl Log {
         })
     }
 
+    /// How many entries of a target have come after `sequence`.
+    pub(crate) async fn numbered_after(
+        &self,
+        target: Target,
+        sequence: u64,
+    ) -> Result<u64, ServerError> {
+        let statement = match target.lane {
+            None => sql("SELECT COUNT(*) FROM numbering WHERE space = $1 AND sequence > $2"),
+            Some(_) => sql(
+                "SELECT COUNT(*) FROM numbering WHERE space = $1 AND sequence > $2 AND lane = $3",
+            ),
+        };
+        Ok(statement
+            .bind(target.space.0)
+            .bind(sequence)
+            .bind_if(target.lane.map(|lane| lane.to_key()))
+            .one(self.database())
+            .await?
+            .get(0)?)
+    }
+
     /// What is here of a pack from its start, in the database and before it.
     async fn read_upload(&self, device: DeviceId, pack: PackId) -> Result<Vec<u8>, ServerError> {
         let rows = sql("SELECT \"offset\", bytes FROM upload WHERE device = $1 AND pack = $2")

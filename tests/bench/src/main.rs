@@ -14,11 +14,15 @@ const SUBJECTS: &[(&str, Measure)] = &[
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    if let Some(("child", rest)) = wanted
-        .split_first()
-        .map(|(word, rest)| (word.as_str(), rest))
-    {
-        return match client::child(rest) {
+    // Subjects start this program once more: to measure a process from its start,
+    // to load one from outside.
+    let child = match wanted.split_first() {
+        Some((word, rest)) if word == "child" => Some(client::child(rest)),
+        Some((word, rest)) if word == "relay-load" => Some(relay::child(rest)),
+        _ => None,
+    };
+    if let Some(result) = child {
+        return match result {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("{error}");

@@ -13,6 +13,7 @@ use crate::error::ServerError;
 use crate::log::Request;
 use crate::log::changes;
 use crate::log::judging::View;
+use crate::metrics::count;
 
 /// Entries that one statement asks for.
 const KNOWN_AT_ONCE: usize = 32;
@@ -218,6 +219,7 @@ impl Writer<'_> {
         code: &'static str,
     ) -> Result<Outcome, ServerError> {
         let header = entry.header();
+        count(&self.log.metrics().refused);
         let keys = self.log.keys();
         let tombstone = Tombstone {
             school: keys.school(),
@@ -284,6 +286,7 @@ impl Writer<'_> {
         let heads = self.head_sequences(entry).await?;
         let n = self.row_number().await?;
         self.batch.known.insert(entry.id());
+        count(&self.log.metrics().accepted);
         self.batch.rows.entry(vec![
             n.into(),
             entry.id().0.into(),

@@ -1,5 +1,5 @@
 //! Accounts that join.
-use stunity_identity::{StaffRoles, sign_entry};
+use stunity_identity::{Certificate, StaffAdmission, StaffRoles, sign_entry};
 use stunity_model::events::{Event, RosterBind, StaffAdmit};
 use stunity_proto::pack::ChainKey;
 use stunity_proto::{AccountId, Body, Entry, Header, Heads, Kind, Lane, Signer};
@@ -50,17 +50,44 @@ impl Writer<'_> {
         };
         let lane = if roles == 0 { Lane::Staff } else { Lane::All };
         let statement = self.vouched(account, lane, &event).await?;
-        for entry in [&statement, genesis] {
-            match self.append(None, entry).await? {
-                Outcome::Accepted(_) => {}
-                _ => return Err(ServerError::Keys("a joining account's entry".into())),
-            }
-        }
+        self.must_append(&statement).await?;
+        self.must_append(genesis).await?;
         if roles != 0 {
             let school = self.log.keys().school().space();
             self.mirror(school, Lane::All, account).await?;
         }
         Ok(())
+    }
+
+    /// Takes an account into the staff: states it to all, with the account's keys.
+    pub(super) async fn take_into_staff(
+        &mut self,
+        admission: &Certificate<StaffAdmission>,
+    ) -> Result<(), ServerError> {
+        let account = admission.body().account;
+        self.authority.load_account(&mut self.db, account).await?;
+        match self.authority.account(account) {
+            None => return Err(ServerError::Refused("account.unknown")),
+            Some(standing) if standing.root != admission.body().root => {
+                return Err(ServerError::Refused("root.other"));
+            }
+            Some(_) => {}
+        }
+        let event = Event::from(StaffAdmit {
+            certificate: stunity_model::events::Opaque(admission.encode()),
+        });
+        let statement = self.vouched(account, Lane::All, &event).await?;
+        self.must_append(&statement).await?;
+        let school = self.log.keys().school().space();
+        self.mirror(school, Lane::All, account).await
+    }
+
+    /// Stores what the relay states itself; that it is refused is an error.
+    async fn must_append(&mut self, entry: &Entry) -> Result<(), ServerError> {
+        match self.append(None, entry).await? {
+            Outcome::Accepted(_) => Ok(()),
+            _ => Err(ServerError::Keys("an entry of this node".into())),
+        }
     }
 
     /// Uses up what lets an account join; answers the offices that it gives.
@@ -91,12 +118,17 @@ impl Writer<'_> {
         if named.is_some_and(|named| named != account.0) {
             return Err(ServerError::Refused("invitation.other-account"));
         }
+        let roles = row.get::<i64>(0)? as u8;
+        if roles != 0 && !self.log.keys().has_root() {
+            // Joins as anybody does; the root's holder then signs for the staff.
+            return Err(ServerError::Refused("root.absent"));
+        }
         sql("UPDATE invitation SET used_by = $1 WHERE code_hash = $2")
             .bind(account.0)
             .bind(code.0)
             .execute(&mut self.db)
             .await?;
-        Ok(row.get::<i64>(0)? as u8)
+        Ok(roles)
     }
 
     /// An entry of this node for an account, in the school's space.

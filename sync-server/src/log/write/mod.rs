@@ -8,6 +8,7 @@ mod project;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use stunity_proto::pack::{ChainEntry, ChainKey};
@@ -23,6 +24,7 @@ use super::keep::{Keep, Waiting};
 use super::{Inner, Log, Request};
 use crate::db::{Connection, Transaction};
 use crate::error::ServerError;
+use crate::metrics::count;
 use erase::Erasures;
 use number::RowNumbers;
 use rows::Rows;
@@ -124,6 +126,7 @@ pub(crate) async fn run(
         } else {
             Waiting::default()
         };
+        let begin = Instant::now();
         let result = commit(
             &log,
             &mut db,
@@ -138,9 +141,12 @@ pub(crate) async fn run(
             keep.written(result.is_ok());
         }
         let is_ok = result.is_ok();
+        let metrics = log.metrics();
+        metrics.commit.observe(begin.elapsed());
         match &result {
             Ok(batch) => publish(&log, batch),
             Err(error) => {
+                count(&metrics.rolled_back);
                 tracing::error!(%error, "a batch was rolled back");
                 authority.clear();
                 numbers.clear();
@@ -198,6 +204,7 @@ async fn commit(
         batch: Batch::default(),
         now_ms: log.inner.platform.now_ms(),
     };
+    writer.notice_others().await?;
     writer.find_known(&requests).await?;
     for request in requests {
         answers.push(writer.carry_out(request).await?);
@@ -225,6 +232,21 @@ fn when_committed<T: Send + 'static>(
     })
 }
 
+/// The answer to what may be refused, which changes nothing; a failure takes back
+/// the whole batch.
+fn or_refused(
+    result: Result<(), ServerError>,
+    to: oneshot::Sender<Result<(), ServerError>>,
+) -> Result<Answer, ServerError> {
+    match result {
+        Ok(()) => Ok(when_committed(to, ())),
+        Err(ServerError::Refused(code)) => Ok(Box::new(move |_| {
+            let _ = to.send(Err(ServerError::Refused(code)));
+        })),
+        Err(error) => Err(error),
+    }
+}
+
 impl Writer<'_> {
     /// Carries out a request; a failure takes back the whole batch.
     async fn carry_out(&mut self, request: Request) -> Result<Answer, ServerError> {
@@ -240,14 +262,10 @@ impl Writer<'_> {
                 }
                 when_committed(answer, outcomes)
             }
-            Request::Join { join, answer } => match self.join(*join).await {
-                Ok(()) => when_committed(answer, ()),
-                // A refusal changes nothing.
-                Err(ServerError::Refused(code)) => Box::new(move |_| {
-                    let _ = answer.send(Err(ServerError::Refused(code)));
-                }),
-                Err(error) => return Err(error),
-            },
+            Request::Join { join, answer } => or_refused(self.join(*join).await, answer)?,
+            Request::Admit { admission, answer } => {
+                or_refused(self.take_into_staff(&admission).await, answer)?
+            }
             Request::Run { statement, answer } => {
                 let changed = statement.execute(&mut self.db).await?;
                 when_committed(answer, changed)
@@ -274,7 +292,10 @@ fn publish(log: &Log, batch: &Batch) {
     for (target, items) in by_target {
         let from = previous_of(batch, target, &items);
         if let Some(live) = encode_live(log, target, from, &items) {
-            log.bus().publish(live);
+            let (took, slow) = log.bus().publish(live);
+            let metrics = log.metrics();
+            metrics.delivered.fetch_add(took, Ordering::Relaxed);
+            metrics.dropped.fetch_add(slow, Ordering::Relaxed);
         }
     }
     for account in &batch.rights {

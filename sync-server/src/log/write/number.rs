@@ -24,6 +24,8 @@ const ROW_NUMBERS: i64 = 64;
 pub(super) struct RowNumbers {
     next: i64,
     end: i64,
+    /// SQLite's count of what other connections have written.
+    data_version: Option<i64>,
 }
 
 impl RowNumbers {
@@ -251,6 +253,21 @@ impl Writer<'_> {
                 continue;
             }
             self.number(row.get(0)?, &entry, space, lane, false).await?;
+        }
+        Ok(())
+    }
+
+    /// Another process may have written to the file, such as a command of the
+    /// school's: what is known by heart is then asked again.
+    pub(super) async fn notice_others(&mut self) -> Result<(), ServerError> {
+        if self.db.dialect() == Dialect::Postgres {
+            return Ok(());
+        }
+        let version: i64 = sql("PRAGMA data_version").one(&mut self.db).await?.get(0)?;
+        if self.numbers.data_version.replace(version) != Some(version) {
+            self.authority.clear();
+            self.numbers.next = 0;
+            self.numbers.end = 0;
         }
         Ok(())
     }

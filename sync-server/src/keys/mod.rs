@@ -1,6 +1,8 @@
 //! The keys beside the relay. By default the school root lies here too, so that
 //! one command makes a working school; `doctor` says so and `move-root` takes it
 //! out.
+mod rotate;
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,8 @@ use stunity_identity::{
     StaffRoles, root_commitment,
 };
 use stunity_proto::{AccountId, SchoolId};
+
+pub use rotate::{read_staff, request_staff, sign_operator, sign_staff};
 
 use crate::error::ServerError;
 use crate::platform::{Platform, Randomness};
@@ -157,6 +161,8 @@ impl SchoolKeys {
     /// Files that cannot be moved; nothing is removed before it is copied.
     pub fn move_root(&self, to: &Path) -> Result<(), ServerError> {
         fs::create_dir_all(to)?;
+        // Who signs there must know which school it is.
+        save(&to.join("anchor"), &self.anchor.encode())?;
         for name in ["root.key", "next-root.key"] {
             save(&to.join(name), &fs::read(self.folder.join(name))?)?;
         }

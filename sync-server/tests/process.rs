@@ -1,0 +1,190 @@
+//! The relay as a process of its own: stopped, and without its root.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use stunity_client::{Client, Joining, Link, NewCourse, driver};
+use stunity_e2e::new_database;
+use stunity_proto::SpaceId;
+use stunity_server::db::Source;
+use stunity_sync::client::Event;
+
+/// A relay's folder, its database, and its process while it runs.
+struct Relay {
+    folder: tempfile::TempDir,
+    database: Option<String>,
+    process: Option<Child>,
+    address: String,
+}
+
+impl Relay {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = match new_database(&folder.path().join("relay")).await {
+            Source::Sqlite(_) => None,
+            Source::Postgres(address) => Some(address),
+        };
+        let mut relay = Self {
+            folder,
+            database,
+            process: None,
+            address: "127.0.0.1:0".into(),
+        };
+        relay.start();
+        relay
+    }
+
+    fn path(&self, name: &str) -> String {
+        let path: PathBuf = self.folder.path().join(name);
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stunity-server"));
+        command
+            .arg("--data")
+            .arg(self.path("relay"))
+            .env("STUNITY_LOG", "error")
+            .env_remove("DATABASE_URL");
+        if let Some(database) = &self.database {
+            command.args(["--database", database]);
+        }
+        command
+    }
+
+    /// Starts it, again at the address that it had.
+    fn start(&mut self) {
+        let mut process = self
+            .command()
+            .args(["serve", "--listen", &self.address])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        self.address = line.trim().rsplit("http://").next().unwrap().to_owned();
+        self.process = Some(process);
+    }
+
+    /// As if the power failed.
+    fn kill(&mut self) {
+        let mut process = self.process.take().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// Asks it to stop; whether it ended well.
+    fn stop(&mut self) -> bool {
+        let mut process = self.process.take().unwrap();
+        let asked = Command::new("kill")
+            .args(["-TERM", &process.id().to_string()])
+            .status()
+            .unwrap();
+        asked.success() && process.wait().unwrap().success()
+    }
+
+    fn run(&self, arguments: &[&str]) -> String {
+        let output = self.command().args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    async fn join(&self, name: &str, role: &str) -> Client {
+        let joining = Joining::Invitation(self.run(&["invite", "--role", role]));
+        let (folder, address) = (self.path(name), format!("http://{}", self.address));
+        tokio::task::spawn_blocking(move || Client::join(folder.as_ref(), &address, &joining, None))
+            .await
+            .unwrap()
+            .unwrap()
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        if self.process.is_some() {
+            self.kill();
+        }
+    }
+}
+
+async fn sync(client: &mut Client) {
+    let report = driver::sync(client, &Link::default()).await.unwrap();
+    assert!(report.caught_up && report.rejected.is_empty(), "{report:?}");
+}
+
+fn course(teacher: &mut Client) -> SpaceId {
+    let course = NewCourse {
+        title: "Chemistry".into(),
+        ..NewCourse::default()
+    };
+    teacher.create_course(course).unwrap()
+}
+
+fn lesson(teacher: &mut Client, course: SpaceId, number: u64) {
+    // Text that does not compress to nothing.
+    let text: String = (1..120u64)
+        .map(|n| format!("{:x} ", (n + number) * 0x9e37_79b9_7f4a))
+        .collect();
+    let title = format!("Lesson {number}");
+    teacher
+        .publish_lesson(course, number, &title, None, &text)
+        .unwrap();
+}
+
+/// The numbers of the lessons that a device holds.
+fn lessons(client: &Client, course: SpaceId) -> Vec<u64> {
+    let lessons = client.store().lessons(course).unwrap();
+    let mut numbers: Vec<u64> = lessons.iter().map(|lesson| lesson.place).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+#[tokio::test]
+async fn a_relay_that_is_stopped_ends_its_sessions_and_keeps_their_cursors() {
+    let mut relay = Relay::new().await;
+    let mut teacher = relay.join("teacher", "teacher").await;
+    let course = course(&mut teacher);
+    lesson(&mut teacher, course, 0);
+    sync(&mut teacher).await;
+    let (_end, stop) = tokio::sync::watch::channel(false);
+    let (caught_up, is_live) = tokio::sync::oneshot::channel();
+    let live = tokio::spawn(async move {
+        let mut caught_up = Some(caught_up);
+        let link = Link::default();
+        let heard = driver::live(&mut teacher, &link, stop, |event| {
+            if matches!(event, Event::CaughtUp { .. })
+                && let Some(tell) = caught_up.take()
+            {
+                let _ = tell.send(());
+            }
+        });
+        let _ = heard.await;
+        teacher
+    });
+    is_live.await.unwrap();
+    assert!(relay.stop());
+    let mut teacher = live.await.unwrap();
+    relay.start();
+    let report = driver::sync(&mut teacher, &Link::default()).await.unwrap();
+    assert!(report.caught_up, "{report:?}");
+    assert!(report.sent + report.received <= 600, "{report:?}");
+}
+
+#[tokio::test]
+async fn a_teacher_joins_the_staff_by_a_root_that_lies_elsewhere() {
+    let relay = Relay::new().await;
+    let safe = relay.path("safe");
+    relay.run(&["school", "move-root", &safe]);
+    let mut teacher = relay.join("teacher", "pupil").await;
+    let account = teacher.store().account().to_string();
+    let request = relay.run(&["school", "request-staff", "--account", &account]);
+    let answer = relay.run(&["school", "sign", "--root", &safe, &request]);
+    relay.run(&["school", "install-staff", &answer]);
+    let course = course(&mut teacher);
+    lesson(&mut teacher, course, 0);
+    sync(&mut teacher).await;
+    assert_eq!(lessons(&teacher, course), [0]);
+}
