@@ -20,6 +20,7 @@ pub mod pages;
 pub mod parcels;
 pub mod platform;
 pub mod run;
+pub mod sabotage;
 pub mod socket;
 
 pub use log::Log;

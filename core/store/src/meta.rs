@@ -10,6 +10,8 @@ pub(crate) const CERTIFICATE: &str = "certificate";
 pub(crate) const INCARNATION: &str = "incarnation";
 pub(crate) const FOLD_VERSION: &str = "fold-version";
 pub(crate) const CLOCK_ANCHOR: &str = "clock-anchor";
+/// The entry that was being decoded when the app last ended.
+pub(crate) const SUSPECT: &str = "suspect";
 pub(crate) const FORKED: &str = "forked";
 /// Something was erased, and old frames of the WAL may still have it.
 pub(crate) const ERASED: &str = "erased";

@@ -89,11 +89,18 @@ impl Store {
                 break;
             }
             let marked = self.mark_decoding(&batch)?;
-            // The raw entries are durable: what is lost here is done again.
-            erased |= self.write(Durability::Draft, |conn| {
+            // The raw entries are durable: what is lost here is done again. A mark
+            // that a power cut brings back would speak against a good document.
+            let durability = if marked {
+                Durability::Sealed
+            } else {
+                Durability::Draft
+            };
+            erased |= self.write(durability, |conn| {
                 let touched = self.process_batch(conn, batch, &mut settled)?;
                 if marked {
                     conn.execute("DELETE FROM decoding", [])?;
+                    conn.execute("DELETE FROM meta WHERE name = ?1", [meta::SUSPECT])?;
                 }
                 if touched.erased {
                     meta::save(conn, meta::ERASED, 1)?;
@@ -156,8 +163,9 @@ impl Store {
         })
     }
 
-    /// What was marked when the app ended: a single entry is put into
-    /// quarantine; of several, each is tried alone.
+    /// What was marked when the app ended is tried again, each alone. A single entry
+    /// at which it ends twice is put into quarantine: once, it may have been the
+    /// power or a full disk.
     pub(crate) fn quarantine_marked(&mut self) -> Result<(), StoreError> {
         let marked = self
             .conn
@@ -167,11 +175,15 @@ impl Store {
         if marked.is_empty() {
             return Ok(());
         }
-        self.alone = marked.len() > 1;
+        self.alone = true;
         self.write(Durability::Sealed, |conn| {
-            if let [row] = marked[..] {
-                entries::save_state(conn, row, State::Quarantined, Some("document.crash"))?;
-                crate::documents::void_changes(conn, row, None)?;
+            match marked[..] {
+                [row] if meta::load(conn, meta::SUSPECT)? == Some(row) => {
+                    entries::save_state(conn, row, State::Quarantined, Some("document.crash"))?;
+                    crate::documents::void_changes(conn, row, None)?;
+                }
+                [row] => meta::save(conn, meta::SUSPECT, row)?,
+                _ => {}
             }
             conn.execute("DELETE FROM decoding", [])?;
             Ok(())

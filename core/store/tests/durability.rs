@@ -335,14 +335,22 @@ fn a_document_that_brings_the_app_down_is_quarantined() {
         .0
         .id();
     drop(store);
-    // As the app leaves it when it dies in the middle of decoding.
-    let raw = rusqlite::Connection::open(&path).unwrap();
-    raw.execute(
-        "INSERT INTO decoding SELECT entry FROM entries WHERE id = ?1",
-        [&entry.0],
-    )
-    .unwrap();
-    drop(raw);
+    // As the app leaves it when it dies in the middle of decoding, twice: once, it
+    // may have been the power.
+    let die = |path: &Path| {
+        let raw = rusqlite::Connection::open(path).unwrap();
+        raw.execute(
+            "INSERT INTO decoding SELECT entry FROM entries WHERE id = ?1",
+            [&entry.0],
+        )
+        .unwrap();
+        raw
+    };
+    drop(die(&path));
+    let store = open(&path);
+    assert_eq!(store.document_changes(bad).unwrap().len(), 1);
+    drop(store);
+    drop(die(&path));
     let mut store = open(&path);
     assert!(store.document_changes(bad).unwrap().is_empty());
     assert_eq!(store.document_changes(good).unwrap().len(), 1);

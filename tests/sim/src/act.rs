@@ -93,6 +93,10 @@ impl World {
         let done: Done = run(client, &token).map(|()| newest_item(client));
         let is_text = matches!(plan.what, What::Text { .. });
         let revoked = self.devices[device].revoked_ms.is_some();
+        let lost = self
+            .devices
+            .iter()
+            .any(|device| device.revoked_ms.is_some());
         self.truth.deeds.push(Deed {
             token,
             device,
@@ -101,7 +105,7 @@ impl World {
             space: plan.space,
             what: plan.what,
             item: done.as_ref().ok().copied().flatten().filter(|_| !is_text),
-            is_sure: done.is_ok() && !revoked,
+            is_sure: done.is_ok() && !(revoked || is_text && lost),
         });
         match done {
             Ok(_) => {
@@ -122,7 +126,7 @@ impl World {
         if !self.config.is_hostile() {
             return Err(Failure::new("commands work offline", words));
         }
-        if code == "store.no-space" {
+        if code == "store.no-space" && !self.devices[device].disk.is_dead() {
             self.after(600_000, Event::Repair(device));
             return Ok(());
         }
@@ -466,8 +470,9 @@ impl World {
                 self.note("ann's phone revokes ann's tablet".into());
                 self.devices[1].revoked_ms = Some(now_ms);
                 for deed in &mut self.truth.deeds {
-                    // What the phone did not hold of it waits for staff.
-                    if deed.device == 1 {
+                    // What the phone did not hold of it waits for staff, and so
+                    // does what others typed upon it.
+                    if deed.device == 1 || matches!(deed.what, What::Text { .. }) {
                         deed.is_sure = false;
                         deed.item = None;
                     }

@@ -68,6 +68,8 @@ pub struct Config {
     pub profile: Profile,
     /// How long people work before all comes together, hours of virtual time.
     pub hours: u64,
+    /// How many of the last events a failure tells.
+    pub events: usize,
     /// Where `links` with recorded traces lies.
     pub data: Option<PathBuf>,
 }
@@ -80,6 +82,7 @@ impl Config {
             devices: 12,
             profile,
             hours: 48,
+            events: 60,
             data: None,
         }
     }

@@ -47,6 +47,8 @@ pub struct Device {
     pub is_online: bool,
     /// Whether a look at a session's end failed and it should explain itself fully.
     pub is_explicit: bool,
+    /// Connections since it last began to come together with the others.
+    pub tries: u32,
     /// Dice of its user.
     pub dice: Dice,
     /// Since when it is revoked.
@@ -109,10 +111,20 @@ impl Device {
     /// The files'.
     pub fn copy_folder(from: &Path, to: &Path) -> Result<(), Failure> {
         let _ = std::fs::remove_dir_all(to);
+        Self::copy_files(from, to)
+    }
+
+    /// Copies the files of a folder over those of another.
+    ///
+    /// # Errors
+    /// The files'.
+    pub fn copy_files(from: &Path, to: &Path) -> Result<(), Failure> {
         std::fs::create_dir_all(to).or_fail("harness")?;
         for file in std::fs::read_dir(from).or_fail("harness")? {
             let file = file.or_fail("harness")?;
-            std::fs::copy(file.path(), to.join(file.file_name())).or_fail("harness")?;
+            if file.path().is_file() {
+                std::fs::copy(file.path(), to.join(file.file_name())).or_fail("harness")?;
+            }
         }
         Ok(())
     }

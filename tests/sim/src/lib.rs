@@ -14,6 +14,7 @@ mod config;
 mod device;
 mod dice;
 mod dump;
+mod evil;
 mod failure;
 mod harm;
 mod link;

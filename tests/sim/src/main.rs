@@ -23,6 +23,9 @@ struct Args {
     /// Hours of virtual time before everybody comes together.
     #[arg(long, default_value_t = 48)]
     hours: u64,
+    /// How many of the last events are printed with a seed that fails.
+    #[arg(long, default_value_t = 60)]
+    events: usize,
     /// Seeds at a time.
     #[arg(long)]
     threads: Option<usize>,
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
     let config = Config {
         devices: args.devices,
         hours: args.hours,
+        events: args.events,
         data: std::env::var_os("STUNITY_DATA").map(PathBuf::from),
         ..Config::new(args.profile)
     };

@@ -47,6 +47,10 @@ impl Connection {
     }
 }
 
+/// Connections that a device needs on a good link to be up to date: one, a second in
+/// full, and some for what its disk still has to say.
+const MOST_TRIES: u32 = 10;
+
 /// Ends of sessions that no correct peers have: a bug on either side.
 const NEVER: [&str; 2] = ["sync.protocol", "sync.not-authentic"];
 
@@ -77,6 +81,13 @@ impl World {
         let (Some(client), None, true) = (&d.client, d.connection, d.is_online) else {
             return Ok(());
         };
+        d.tries += 1;
+        if self.is_finale && !self.config.is_evil() && d.tries > MOST_TRIES {
+            return Err(Failure::new(
+                "no storm",
+                format!("{} connects again and again", d.name),
+            ));
+        }
         let is_live = !self.is_finale && d.dice.chance(50);
         let is_explicit = std::mem::take(&mut d.is_explicit);
         let session = client.begin_session(is_live, is_explicit);
@@ -136,6 +147,7 @@ impl World {
 
     /// A message goes out, or the line breaks within it.
     fn send(&mut self, id: u64, is_up: bool, bytes: Vec<u8>) {
+        let bytes = if is_up { bytes } else { self.twist(bytes) };
         let now_ms = self.now_ms();
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
@@ -187,8 +199,15 @@ impl World {
         let delay = connection.line.delay_ms();
         self.devices[device].connection = None;
         self.after(delay, Event::RelayGone(id));
-        if comes_back {
-            let wait = self.devices[device].dice.between(1_000, 30_000);
+        // A revoked device is told so, and its app does not try again by itself.
+        if comes_back && self.devices[device].revoked_ms.is_none() {
+            // A relay that never makes sense is left alone for longer.
+            let most = if self.config.is_evil() {
+                900_000
+            } else {
+                30_000
+            };
+            let wait = self.devices[device].dice.between(1_000, most);
             self.after(wait, Event::Connect(device));
         }
     }
@@ -467,7 +486,7 @@ impl World {
         }
         match code.as_str() {
             "decode.missing-context" => {
-                if was_explicit {
+                if was_explicit && !self.config.is_evil() {
                     return Err(Failure::new(
                         "an explicit session lacks nothing",
                         format!("{name}: {error}"),

@@ -15,6 +15,7 @@ use stunity_test_support::disk::Disk;
 use crate::config::Config;
 use crate::device::{Device, Role};
 use crate::dice::Dice;
+use crate::evil::Evil;
 use crate::failure::{Failure, OrFail};
 use crate::platform::{Clock, Machine};
 use crate::relay::{Relay, URL};
@@ -23,6 +24,7 @@ use crate::world::{Event, World};
 /// When worlds begin: 1 September 2026, 8:00 in Phnom Penh.
 const BEGIN_MS: u64 = 1_788_224_400_000;
 const DAY_MS: i64 = 86_400_000;
+const HOUR_MS: u64 = 3_600_000;
 
 /// Makes the world of a seed.
 ///
@@ -131,6 +133,7 @@ fn add(
         connection: None,
         is_online: false,
         is_explicit: false,
+        tries: 0,
         revoked_ms: None,
         copy: None,
         durable_deeds: 0,
@@ -162,7 +165,7 @@ fn first_device(
     let school = school(world)?;
     let mut id = [0; 16];
     stunity_client::Platform::fill_random(&*machine, &mut id);
-    let (client, pack) =
+    let (mut client, pack) =
         Client::begin(folder, URL, &school, AccountId(id), machine).or_fail("a device joins")?;
     let items = decode_pack(&pack, &Explicit(school.anchor.school)).or_fail("a device joins")?;
     let genesis = items
@@ -280,7 +283,10 @@ fn begin(world: &mut World) {
             world.after(harm, Event::Harm(index));
         }
     }
-    if !world.config.is_evil() {
+    if world.config.is_evil() {
+        world.evil = Some(Evil::begin());
+        world.after(HOUR_MS, Event::Evil);
+    } else {
         let harm = world.dice.wait(16 * 3_600_000);
         world.after(harm, Event::RelayHarm);
     }

@@ -3,23 +3,23 @@ use std::collections::VecDeque;
 
 use sha2::{Digest, Sha256};
 
-/// Events kept in words.
-const KEPT: usize = 60;
-
 /// The trace of a run.
 #[derive(Debug, Default)]
 pub struct Trace {
     hash: Sha256,
     last: VecDeque<String>,
     started_ms: u64,
+    kept: usize,
 }
 
 impl Trace {
-    /// A trace whose words count time from `started_ms`.
+    /// A trace whose words count time from `started_ms`, and of which so many last
+    /// events are kept in words.
     #[must_use]
-    pub fn new(started_ms: u64) -> Self {
+    pub fn new(started_ms: u64, kept: usize) -> Self {
         Self {
             started_ms,
+            kept,
             ..Self::default()
         }
     }
@@ -29,7 +29,7 @@ impl Trace {
         self.hash.update(now_ms.to_be_bytes());
         self.hash.update(words.as_bytes());
         let since = now_ms.saturating_sub(self.started_ms);
-        if self.last.len() == KEPT {
+        if self.last.len() >= self.kept.max(1) {
             self.last.pop_front();
         }
         self.last

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::config::Config;
 use crate::device::Device;
 use crate::dice::Dice;
+use crate::evil::Evil;
 use crate::failure::Failure;
 use crate::link::Links;
 use crate::platform::Clock;
@@ -52,6 +53,8 @@ pub enum Event {
     RelayHarm,
     /// The relay starts.
     RelayStart,
+    /// The operator of a relay that lies does something.
+    Evil,
     /// The invariants that hold at any time are checked.
     Check,
 }
@@ -97,6 +100,8 @@ pub struct World {
     pub begun_ms: u64,
     /// Whether all comes together: nobody acts and nothing fails.
     pub is_finale: bool,
+    /// The operator, in a world whose relay lies.
+    pub evil: Option<Evil>,
     /// The folder of everything; dropped last.
     pub folder: tempfile::TempDir,
 }
@@ -110,7 +115,7 @@ impl World {
         folder: tempfile::TempDir,
         seed: u64,
     ) -> Self {
-        let trace = Trace::new(clock.now_ms());
+        let trace = Trace::new(clock.now_ms(), config.events);
         let links = Links::new(config.profile, config.data.as_deref());
         Self {
             config,
@@ -128,6 +133,7 @@ impl World {
             figures: Figures::default(),
             begun_ms: 0,
             is_finale: false,
+            evil: None,
             folder,
         }
     }
@@ -166,6 +172,7 @@ impl World {
                     | Event::Connect(_)
                     | Event::Harm(_)
                     | Event::RelayHarm
+                    | Event::Evil
                     | Event::Check
             )
         });
@@ -222,6 +229,7 @@ impl World {
             }
             Event::RelayHarm => self.harm_relay(),
             Event::RelayStart => self.start_relay(),
+            Event::Evil => self.do_evil(),
             Event::Check => self.check_always(),
         }
     }

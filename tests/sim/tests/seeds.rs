@@ -42,6 +42,20 @@ fn cut_links_lose_nothing() {
 }
 
 #[test]
+fn bad_disks_and_clocks_lose_nothing_acknowledged() {
+    for seed in 1..3 {
+        pass(&small(Profile::Hostile), seed);
+    }
+}
+
+#[test]
+fn an_operator_with_every_key_of_the_relay_decides_nothing() {
+    for seed in 0..3 {
+        pass(&small(Profile::EvilRelay), seed);
+    }
+}
+
+#[test]
 fn the_same_seed_leaves_the_same_trace() {
     let config = small(Profile::Cuts);
     let traces: Vec<[u8; 32]> = [7, 7, 8]
@@ -70,4 +84,11 @@ fn a_pupil_speaks_to_the_class() {
 #[test]
 fn a_pupil_who_came_back_speaks_to_the_class() {
     pass(&Config::new(Profile::Cuts), 4);
+}
+
+/// The power went after a document change was applied: the mark that it was being
+/// decoded was durable, that it had been was not, and it went into quarantine.
+#[test]
+fn a_power_cut_speaks_against_no_document() {
+    pass(&Config::new(Profile::Hostile), 6);
 }
