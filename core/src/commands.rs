@@ -3,8 +3,8 @@
 use stunity_model::Roles;
 use stunity_model::events::{
     AssignmentPublish, ChooseGrade, Comment, Content, CourseGenesis, CoursePublish, Enrol, Event,
-    Extension, Grade, Leave, LessonComplete, LessonPublish, MemberAdd, NameCard, Release, Return,
-    Submit,
+    Extension, Grade, Leave, LessonComplete, LessonPublish, MemberAdd, NameCard, Provenance,
+    Release, Return, Submit,
 };
 use stunity_model::work::AssignmentKind;
 use stunity_proto::{AccountId, BlobId, EntryId, Kind, Lane, ObjectId, SpaceId};
@@ -278,6 +278,14 @@ impl Client {
     /// `attempt.zero`, `attempts.none-left`, what the assignment's type asks for
     /// and the work has not (`work.…-missing`), or the store's.
     pub fn submit(&mut self, work: Work) -> Result<ItemId, ClientError> {
+        self.hand_in(work, None)
+    }
+
+    pub(crate) fn hand_in(
+        &mut self,
+        work: Work,
+        provenance: Option<Provenance>,
+    ) -> Result<ItemId, ClientError> {
         self.check_work(
             work.course,
             work.assignment,
@@ -285,21 +293,18 @@ impl Client {
             &work.text,
             work.blobs.len(),
         )?;
+        let lane = Lane::One(self.me());
+        let (content, mut ops) = self.content((work.course, lane), work.text, work.blobs)?;
         let event = Submit {
             assignment: work.assignment,
             attempt: work.attempt,
-            content: Content {
-                text: work.text,
-                blobs: work.blobs,
-            },
-            provenance: None,
+            content,
+            provenance,
             evidence: self.evidence()?,
         };
-        let lane = Lane::One(self.me());
-        let items = self.enqueue(&[op(work.course, lane, event, Some(work.assignment))])?;
-        items
-            .first()
-            .copied()
+        ops.push(op(work.course, lane, event, Some(work.assignment)));
+        self.enqueue(&ops)?
+            .pop()
             .ok_or(ClientError::Invalid("item.missing"))
     }
 

@@ -8,11 +8,11 @@ use stunity_documents::{
     Action, ActorParts, ChangeHash, DocType, Document, Draft, FieldConflict, JournalRows, Key,
     Node, Path, Scalar, View, change_actor, change_links,
 };
-use stunity_model::events::{Content, Event, Provenance, Submit};
-use stunity_proto::{DocId, Hash, Kind, Lane, ObjectId, SpaceId};
-use stunity_store::{DocumentCache, DocumentPlace, ItemId, PendingOp};
+use stunity_model::events::Provenance;
+use stunity_proto::{BlobId, DocId, Hash, Lane, ObjectId, SpaceId};
+use stunity_store::{DocumentCache, DocumentPlace, ItemId};
 
-use crate::{Client, ClientError};
+use crate::{Client, ClientError, Work};
 
 /// A document open for editing. A document is open once at a time: two handles
 /// would number their changes alike.
@@ -512,45 +512,38 @@ impl Client {
         editing: &mut Editing,
         attempt: u64,
     ) -> Result<ItemId, ClientError> {
+        self.submit_draft_with(editing, attempt, &[])
+    }
+
+    /// As [`Client::submit_draft`], with files that [`Client::keep_file`] kept.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn submit_draft_with(
+        &mut self,
+        editing: &mut Editing,
+        attempt: u64,
+        files: &[BlobId],
+    ) -> Result<ItemId, ClientError> {
         self.commit(editing)?;
         let view = editing.draft.view();
         let (Some(course), Some(assignment)) = (field_id(view, COURSE), field_id(view, ASSIGNMENT))
         else {
             return Err(ClientError::Invalid("draft.no-assignment"));
         };
-        let assignment = ObjectId(assignment);
-        let text = view.text("body").unwrap_or_default().to_owned();
-        self.check_work(SpaceId(course), assignment, attempt, &text, 0)?;
-        let event: Event = Submit {
-            assignment,
+        let work = Work {
+            course: SpaceId(course),
+            assignment: ObjectId(assignment),
             attempt,
-            content: Content {
-                text,
-                blobs: Vec::new(),
-            },
-            provenance: Some(Provenance {
-                doc: editing.place.doc,
-                heads: editing
-                    .draft
-                    .heads()
-                    .into_iter()
-                    .map(|head| Hash(head.0))
-                    .collect(),
-            }),
-            evidence: self.evidence()?,
-        }
-        .into();
-        let items = self.enqueue(&[PendingOp {
-            space: SpaceId(course),
-            lane: Lane::One(self.store.account()),
-            kind: Kind::Event(event.code()),
-            bytes: event.encode(),
-            object: Some(assignment),
-        }])?;
-        items
-            .first()
-            .copied()
-            .ok_or(ClientError::Invalid("item.missing"))
+            text: view.text("body").unwrap_or_default().to_owned(),
+            blobs: files.to_vec(),
+        };
+        let heads = editing.draft.heads();
+        let provenance = Provenance {
+            doc: editing.place.doc,
+            heads: heads.into_iter().map(|head| Hash(head.0)).collect(),
+        };
+        self.hand_in(work, Some(provenance))
     }
 
     /// Commits what a crash left in journals, so that it syncs before anybody opens

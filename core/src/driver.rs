@@ -82,7 +82,19 @@ impl Access for Client {
 /// # Errors
 /// The relay cannot be reached, the link was cut, or either side refused.
 pub async fn sync(client: &mut Client, link: &Link) -> Result<Report, ClientError> {
-    run(client, link, None, |_| {}).await
+    sync_with(client, link, |_| {}).await
+}
+
+/// As [`sync`]; `on_event` hears how far it is.
+///
+/// # Errors
+/// As [`sync`].
+pub async fn sync_with(
+    client: &mut Client,
+    link: &Link,
+    on_event: impl FnMut(&Event),
+) -> Result<Report, ClientError> {
+    run(client, link, None, on_event).await
 }
 
 /// As [`sync`], of a client that others use meanwhile. `on_event` hears all.
@@ -165,6 +177,7 @@ async fn session(
     let (mut sink, mut stream) = socket.split();
     let mut session = client.with(|client| client.begin_session(stop.is_some(), explicit));
     let mut report = Report::default();
+    let begun = tokio::time::Instant::now();
     loop {
         let quiet = Duration::from_secs(1);
         let stopping = async {
@@ -217,6 +230,20 @@ async fn session(
             break;
         }
     }
+    note_rate(client, &report, begun.elapsed())?;
     let _ = sink.close().await;
     Ok(report)
+}
+
+/// Below this a session's time is that of its round trips, bytes.
+const TELLS_RATE: u64 = 64 * 1024;
+
+/// Remembers how fast the link was: what estimates go by.
+fn note_rate(client: &mut Client, report: &Report, took: Duration) -> Result<(), ClientError> {
+    let bytes = report.sent + report.received;
+    let millis = took.as_millis() as u64;
+    if bytes >= TELLS_RATE && millis > 0 {
+        client.store.save_link_rate(bytes * 1000 / millis)?;
+    }
+    Ok(())
 }

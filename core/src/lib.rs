@@ -17,6 +17,7 @@ mod documents;
 pub mod driver;
 mod erasure;
 mod error;
+mod files;
 mod gradebook;
 #[cfg(not(target_family = "wasm"))]
 mod http;
@@ -26,6 +27,7 @@ mod parcels;
 mod place;
 mod platform;
 mod quiz;
+mod school;
 mod session;
 mod social;
 

@@ -7,10 +7,12 @@
 //! - [`accounts`]: joining and first sign-in over HTTP;
 //! - [`metrics`]: what it counts of itself;
 //! - [`pages`]: health, metrics, the school's anchor, the status page;
+//! - [`blobs`]: chunks of files, in a folder or a bucket;
 //! - [`parcels`]: files that anybody brings;
 //! - [`platform`]: the clock and the randomness, to be given by tests.
 
 pub mod accounts;
+pub mod blobs;
 pub mod db;
 pub mod error;
 pub mod keys;

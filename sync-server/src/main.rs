@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use stunity_identity::StaffRoles;
 use stunity_proto::AccountId;
 use stunity_server::accounts::to_hex;
+use stunity_server::blobs::Blobs;
 use stunity_server::db::Source;
 use stunity_server::error::ServerError;
 use stunity_server::keys::{SchoolKeys, read_staff, request_staff, sign_operator, sign_staff};
@@ -31,6 +32,10 @@ struct Cli {
     /// Logs as JSON, one object a line, to standard error.
     #[arg(long, env = "STUNITY_LOG_JSON", global = true)]
     log_json: bool,
+    /// A bucket for files, `s3://…`, instead of a folder beside the database; with the
+    /// feature `s3` and its settings in `AWS_…`.
+    #[arg(long, env = "STUNITY_BLOBS", global = true)]
+    blobs: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -165,7 +170,8 @@ fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Result<(), ServerError> {
     let source = Source::new(&cli.data, cli.database.as_deref())?;
-    let open = || Log::open_at(&cli.data, &source);
+    let blobs = Blobs::open(cli.blobs.as_deref(), &cli.data.join("blobs"))?;
+    let open = || Log::open_beside(&cli.data, &source, Arc::new(System), blobs.clone());
     match cli.command {
         Command::Serve { listen, host } => {
             let log = open().await?;

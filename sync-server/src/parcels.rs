@@ -88,8 +88,8 @@ impl Intake {
     async fn part(&mut self, log: &Log, part: Part) -> Result<(), ServerError> {
         match part {
             Part::Pack(bytes) => self.pack(log, bytes).await,
-            // The relay's own order and receipts are what counts here; chunks of
-            // files come over a session.
+            Part::Chunk(bytes) => log.keep_chunk(bytes).await,
+            // The relay's own order and receipts are what counts here.
             _ => Ok(()),
         }
     }

@@ -3,7 +3,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use stunity_model::work::AssignmentKind;
-use stunity_proto::{AccountId, DeviceId, DocId, GroupId, Hash, Lane, ObjectId, SchoolId, SpaceId};
+use stunity_proto::{
+    AccountId, BlobId, DeviceId, DocId, GroupId, Hash, Lane, ObjectId, SchoolId, SpaceId,
+};
 
 /// A headless device of one account.
 #[derive(Parser)]
@@ -64,17 +66,7 @@ pub enum Command {
     /// Who this device is.
     Whoami,
     /// Sends and fetches everything, once or as long as it runs.
-    Sync {
-        /// Stays and syncs live until interrupted.
-        #[arg(long)]
-        live: bool,
-        /// Connects here instead of the relay's own address (tests).
-        #[arg(long)]
-        via: Option<String>,
-        /// Tries again until everything went and came.
-        #[arg(long, default_value_t = 1)]
-        tries: u32,
-    },
+    Sync(Sync),
     /// How far every own item came.
     Status,
     /// What each course and conversation takes on this device.
@@ -91,6 +83,12 @@ pub enum Command {
     /// Drafts: work before it is handed in, lessons before they are published.
     #[command(subcommand)]
     Draft(Draft),
+    /// The school and its root.
+    #[command(subcommand)]
+    School(School),
+    /// Files: photos, recordings, videos.
+    #[command(subcommand)]
+    Blob(Blob),
     /// Files that carry work without a network.
     #[command(subcommand)]
     Parcel(Parcel),
@@ -168,7 +166,11 @@ pub enum Command {
         assignment: ObjectId,
         #[arg(long, default_value_t = 1)]
         attempt: u64,
+        /// A file that belongs to it. May be repeated.
+        #[arg(long)]
+        file: Vec<PathBuf>,
         /// The work.
+        #[arg(default_value = "")]
         text: String,
     },
     /// Writes a grade and releases it; replaces the grades known here.
@@ -242,6 +244,80 @@ pub enum Device {
         #[arg(long, default_value_t = 1)]
         reason: u8,
     },
+}
+
+#[derive(clap::Args)]
+pub struct Sync {
+    /// Stays and syncs live until interrupted; says what comes.
+    #[arg(long)]
+    pub live: bool,
+    /// The network is paid by the byte: text goes, images ask, video waits.
+    #[arg(long)]
+    pub metered: bool,
+    /// Connects here instead of the relay's own address (tests).
+    #[arg(long)]
+    pub via: Option<String>,
+    /// Tries again until everything went and came.
+    #[arg(long, default_value_t = 1)]
+    pub tries: u32,
+}
+
+#[derive(Subcommand)]
+pub enum Blob {
+    /// Shares a file with the readers of a lane.
+    Put {
+        #[arg(long)]
+        course: SpaceId,
+        /// all, staff, one:ACCOUNT, group:GROUP; one's own with the staff if left out.
+        #[arg(long, value_parser = lane)]
+        lane: Option<Lane>,
+        /// Media type; from the file's name if left out.
+        #[arg(long)]
+        media: Option<String>,
+        file: PathBuf,
+    },
+    /// Writes a file that is here, or asks for it with the next sync.
+    Get {
+        blob: BlobId,
+        /// Where to write it.
+        #[arg(long)]
+        to: Option<PathBuf>,
+        /// Fetches it over mobile data too.
+        #[arg(long)]
+        over_mobile_data: bool,
+    },
+    /// Lets an own file go over mobile data.
+    Allow { blob: BlobId },
+    /// Lists the files that are known.
+    List,
+}
+
+#[derive(Subcommand)]
+pub enum School {
+    /// Shows the pinned school and its root key.
+    Show,
+    /// Admits an account to the staff by the school root.
+    Admit {
+        /// The folder with the root's keys.
+        #[arg(long)]
+        root: PathBuf,
+        #[arg(long)]
+        account: AccountId,
+        /// The offices that it has from now on; none if left out.
+        #[arg(long, value_enum)]
+        office: Vec<Office>,
+    },
+    /// Moves the root's keys to another folder, such as a memory card.
+    MoveRoot { from: PathBuf, to: PathBuf },
+}
+
+/// An office in the school.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum Office {
+    Teacher,
+    Admin,
+    Researcher,
+    Registrar,
 }
 
 #[derive(Subcommand)]

@@ -5,8 +5,7 @@ use stunity_documents::{DocType, View};
 use stunity_proto::{DocId, Lane};
 
 use crate::args::Draft;
-use crate::run::created;
-use crate::show::print;
+use crate::show::{created, print};
 
 const TITLE: &str = "title";
 const BODY: &str = "body";

@@ -4,11 +4,19 @@
 //! (what was queued stays queued); 4 refused; 5 something needs attention.
 mod accounts;
 mod args;
+mod course;
+mod device;
 mod draft;
+mod file;
+mod gradebook;
+mod grades;
 mod learn;
 mod parcel;
+mod progress;
 mod quiz;
 mod run;
+mod school;
+mod session;
 mod show;
 mod social;
 
@@ -21,7 +29,13 @@ fn main() -> ExitCode {
     let cli = args::Cli::parse();
     let json = cli.json;
     match run::run(cli) {
-        Ok(code) => code,
+        Ok(code) => {
+            // What gives nothing else says at least that it is done.
+            if json && !show::has_printed() {
+                println!("{}", serde_json::json!({ "done": true }));
+            }
+            code
+        }
         Err(error) => {
             if json {
                 println!(

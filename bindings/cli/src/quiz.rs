@@ -8,8 +8,7 @@ use stunity_client::{Client, ClientError, NewQuestion, NewQuiz};
 use stunity_model::events::Answer;
 use stunity_proto::{ObjectId, SpaceId};
 
-use crate::run::created;
-use crate::show::{hundredths, points, print};
+use crate::show::{created, hundredths, points, print};
 
 #[derive(Subcommand)]
 pub enum Quiz {

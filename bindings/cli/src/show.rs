@@ -1,9 +1,20 @@
 //! Output for people or machines.
-use serde_json::Value;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chrono::{DateTime, FixedOffset};
+use serde_json::{Value, json};
 use stunity_client::ClientError;
+
+static PRINTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether a command has said anything.
+pub fn has_printed() -> bool {
+    PRINTED.load(Ordering::Relaxed)
+}
 
 /// Prints a JSON value, or its text for people.
 pub fn print(json: bool, value: &Value, text: impl FnOnce() -> String) {
+    PRINTED.store(true, Ordering::Relaxed);
     if json {
         println!("{value}");
     } else {
@@ -12,6 +23,39 @@ pub fn print(json: bool, value: &Value, text: impl FnOnce() -> String) {
             println!("{}", text.trim_end());
         }
     }
+}
+
+/// Something needs a person's attention.
+pub const ATTENTION: u8 = 5;
+/// The link ended before everything had gone and come.
+pub const UNREACHABLE: u8 = 3;
+
+/// Prints what was made.
+pub fn created(json: bool, name: &str, id: impl std::fmt::Display) {
+    let id = id.to_string();
+    print(json, &json!({ name: id }), || id.clone());
+}
+
+/// A relay's time in Cambodia, which keeps one offset all the year.
+pub fn time(ms: u64) -> String {
+    const HOURS: i32 = 7;
+    let zone = FixedOffset::east_opt(HOURS * 3600).expect("seven hours are less than a day");
+    i64::try_from(ms)
+        .ok()
+        .and_then(DateTime::from_timestamp_millis)
+        .map_or_else(
+            || "at an unknown time".to_owned(),
+            |time| {
+                time.with_timezone(&zone)
+                    .format("%Y-%m-%d %H:%M")
+                    .to_string()
+            },
+        )
+}
+
+/// Bytes as people read them.
+pub fn size(bytes: u64) -> String {
+    indicatif::HumanBytes(bytes).to_string()
 }
 
 /// Points in hundredths as people write them.

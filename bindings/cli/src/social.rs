@@ -5,8 +5,7 @@ use stunity_client::{Client, ClientError, NewPost, Place};
 use stunity_model::social::PostKind;
 use stunity_proto::{AccountId, BlobId, DocId, EntryId, ObjectId, SpaceId};
 
-use crate::run::created;
-use crate::show::{points, print};
+use crate::show::{created, points, print};
 
 /// Where something is said: in a course, else in the account's own public lane.
 #[derive(Args)]

@@ -19,6 +19,7 @@ pub mod grades;
 pub mod guardians;
 pub mod judge;
 pub mod membership;
+pub mod metered;
 pub mod permit;
 pub mod quiz;
 pub mod rows;

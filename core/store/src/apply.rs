@@ -4,9 +4,10 @@ use stunity_identity::{Position as LogPosition, StaffAdmission, VerifyingKey};
 use stunity_model::events::{AcceptPending, Erase, RosterBind, StaffAdmit};
 use stunity_model::membership::Change;
 use stunity_model::{Event, judge};
+use stunity_proto::blob::Manifest;
 use stunity_proto::{AccountId, Entry, Kind};
 
-use crate::blobs::{self, Manifest};
+use crate::blobs;
 use crate::database::int;
 use crate::documents::{self, DocumentPlace, Source};
 use crate::entries::{self, Class};

@@ -1,114 +1,36 @@
 //! Files: manifests, chunks, what is held of them
 //! (docs/protocol/09-blobs.md).
+use std::io::Read;
+
 use rusqlite::{Connection, OptionalExtension, params};
-use sha2::{Digest, Sha256};
-use stunity_proto::cbor::{Reader, Writer};
-use stunity_proto::{BlobId, DecodeError, Hash, labels, limits};
+use stunity_proto::blob::{Manifest, blob_id, chunk_hash};
+use stunity_proto::{BlobId, EntryId, Hash, Lane, SpaceId, limits};
 
 use crate::database::{Durability, int, uint};
 use crate::entries::EntryRow;
 use crate::{Store, StoreError};
 
-/// What a file is, without its bytes.
+/// A file that some lane names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Manifest {
-    /// Hash over the chunk hashes.
+pub struct BlobRow {
+    /// The file.
     pub blob: BlobId,
-    /// Bytes.
+    /// Bytes in all.
     pub size: u64,
-    /// Media type, at most 127 bytes.
+    /// Media type.
     pub media: String,
-    /// File name, at most 255 bytes.
+    /// File name.
     pub name: Option<String>,
-    /// Hash of each chunk of [`limits::CHUNK`] bytes; the last may be shorter.
-    pub chunks: Vec<Hash>,
-}
-
-impl Manifest {
-    /// The manifest of some bytes.
-    #[must_use]
-    pub fn of(bytes: &[u8], media: &str, name: Option<&str>) -> Self {
-        let chunks: Vec<Hash> = bytes.chunks(limits::CHUNK).map(chunk_hash).collect();
-        Self {
-            blob: blob_id(&chunks),
-            size: bytes.len() as u64,
-            media: media.to_owned(),
-            name: name.map(str::to_owned),
-            chunks,
-        }
-    }
-
-    /// The operation's bytes.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        let mut w = Writer::new();
-        w.array(6)
-            .uint(1)
-            .bytes(&self.blob.0)
-            .uint(self.size)
-            .text(&self.media)
-            .option(self.name.as_deref(), |w, name| {
-                w.text(name);
-            })
-            .array(self.chunks.len());
-        for chunk in &self.chunks {
-            w.bytes(&chunk.0);
-        }
-        w.into_bytes()
-    }
-
-    /// Reads [`Manifest::encode`].
-    ///
-    /// # Errors
-    /// Any other bytes, an id or a number of chunks that does not fit, a limit.
-    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut r = Reader::new(bytes);
-        r.array_of(6)?;
-        if r.uint()? != 1 {
-            return Err(DecodeError::Unknown("manifest"));
-        }
-        let blob = BlobId(r.fixed()?);
-        let size = r.uint()?;
-        let media = r.text()?.to_owned();
-        let name = r.option(|r| r.text().map(str::to_owned))?;
-        let len = r.array()?;
-        if media.len() > 127
-            || name.as_ref().is_some_and(|name| name.len() > 255)
-            || len > limits::MAX_CHUNKS
-        {
-            return Err(DecodeError::TooLarge("manifest"));
-        }
-        let chunks: Vec<Hash> = (0..len)
-            .map(|_| r.fixed().map(Hash))
-            .collect::<Result<_, _>>()?;
-        r.finish()?;
-        if size.div_ceil(limits::CHUNK as u64) != len as u64 {
-            return Err(DecodeError::Unexpected("size of a blob"));
-        }
-        if blob_id(&chunks) != blob {
-            return Err(DecodeError::HashMismatch("blob"));
-        }
-        Ok(Self {
-            blob,
-            size,
-            media,
-            name,
-            chunks,
-        })
-    }
-}
-
-fn chunk_hash(chunk: &[u8]) -> Hash {
-    Hash(Sha256::digest(chunk).into())
-}
-
-fn blob_id(chunks: &[Hash]) -> BlobId {
-    let mut hasher = Sha256::new();
-    hasher.update(labels::BLOB.as_bytes());
-    for chunk in chunks {
-        hasher.update(chunk.0);
-    }
-    BlobId(hasher.finalize().into())
+    /// Where it was first named; none while that waits in the outbox.
+    pub place: Option<(SpaceId, Lane)>,
+    /// Bytes held here.
+    pub held: u64,
+    /// Whether a relay may still lack some of it: it was written here.
+    pub is_own: bool,
+    /// Bytes of an own file that a relay holds.
+    pub sent: u64,
+    /// Whether it was asked for and is not all here.
+    pub is_wanted: bool,
 }
 
 /// How much of a file is held.
@@ -193,10 +115,12 @@ pub(crate) fn drop_unused(conn: &Connection) -> Result<(), StoreError> {
         "DELETE FROM blobs WHERE own = 0 AND blob NOT IN (SELECT blob FROM blob_uses)",
         [],
     )?;
-    conn.execute(
-        "DELETE FROM chunks WHERE chunk NOT IN (SELECT chunk FROM blob_chunks)",
-        [],
-    )?;
+    for table in ["chunks", "chunk_slices"] {
+        conn.execute(
+            &format!("DELETE FROM {table} WHERE chunk NOT IN (SELECT chunk FROM blob_chunks)"),
+            [],
+        )?;
+    }
     Ok(())
 }
 
@@ -225,42 +149,52 @@ pub(crate) fn evict(conn: &Connection, bytes: u64) -> Result<u64, StoreError> {
 
 impl Store {
     /// Keeps a file written here. Its manifest is queued by the caller as an
-    /// operation; until [`Store::release_blob`] nothing of it is evicted.
+    /// operation; until a relay holds all of it nothing of it is evicted. A chunk is
+    /// in memory at a time.
     ///
     /// # Errors
-    /// [`StoreError::TooLarge`], [`StoreError::NoSpace`].
+    /// [`StoreError::TooLarge`], [`StoreError::NoSpace`], what reading gives.
     pub fn save_blob(
         &mut self,
-        bytes: &[u8],
+        file: &mut dyn Read,
         media: &str,
         name: Option<&str>,
         now_ms: u64,
     ) -> Result<Manifest, StoreError> {
-        if bytes.len() > limits::MAX_CHUNKS * limits::CHUNK {
-            return Err(StoreError::TooLarge("file"));
-        }
-        let manifest = Manifest::of(bytes, media, name);
         self.write(Durability::Sealed, |conn| {
-            save_manifest(conn, &manifest, true)?;
-            conn.prepare_cached("UPDATE blobs SET own = 1 WHERE blob = ?1")?
-                .execute([&manifest.blob.0])?;
-            for (hash, chunk) in manifest.chunks.iter().zip(bytes.chunks(limits::CHUNK)) {
-                save_chunk(conn, hash, chunk, now_ms)?;
+            let (mut chunks, mut size) = (Vec::new(), 0);
+            let mut chunk = Vec::with_capacity(limits::CHUNK);
+            loop {
+                chunk.clear();
+                file.take(limits::CHUNK as u64).read_to_end(&mut chunk)?;
+                if chunk.is_empty() {
+                    break;
+                }
+                if chunks.len() == limits::MAX_CHUNKS {
+                    return Err(StoreError::TooLarge("file"));
+                }
+                let hash = chunk_hash(&chunk);
+                save_chunk(conn, &hash, &chunk, now_ms)?;
+                size += chunk.len() as u64;
+                chunks.push(hash);
             }
-            Ok(())
-        })?;
-        Ok(manifest)
-    }
-
-    /// The relay holds the whole file: it may be evicted from now on.
-    ///
-    /// # Errors
-    /// A database error.
-    pub fn release_blob(&mut self, blob: BlobId) -> Result<(), StoreError> {
-        self.write(Durability::Draft, |conn| {
-            conn.prepare_cached("UPDATE blobs SET own = 0 WHERE blob = ?1")?
-                .execute([&blob.0])?;
-            Ok(())
+            let manifest = Manifest {
+                blob: blob_id(&chunks),
+                size,
+                media: media.to_owned(),
+                name: name.map(str::to_owned),
+                chunks,
+            };
+            // Also checks the limits of its texts.
+            Manifest::decode(&manifest.encode())?;
+            save_manifest(conn, &manifest, true)?;
+            // What a relay holds already is not sent again.
+            conn.prepare_cached(
+                "UPDATE blobs SET own = EXISTS (SELECT 1 FROM blob_chunks c
+                 WHERE c.blob = blobs.blob AND c.sent < 2) WHERE blob = ?1",
+            )?
+            .execute([&manifest.blob.0])?;
+            Ok(manifest)
         })
     }
 
@@ -281,6 +215,26 @@ impl Store {
                 return Err(StoreError::NotAllowed("chunk of no file"));
             }
             save_chunk(conn, &hash, bytes, now_ms)
+        })
+    }
+
+    /// The manifest of a file that is known here.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub fn manifest(&self, blob: BlobId) -> Result<Manifest, StoreError> {
+        let state = self.blob(blob)?.ok_or(StoreError::NotFound("file"))?;
+        let chunks = self
+            .conn
+            .prepare_cached("SELECT chunk FROM blob_chunks WHERE blob = ?1 ORDER BY place")?
+            .query_map([&blob.0], |row| Ok(Hash(row.get(0)?)))?
+            .collect::<Result<_, _>>()?;
+        Ok(Manifest {
+            blob,
+            size: state.size,
+            media: state.media,
+            name: state.name,
+            chunks,
         })
     }
 
@@ -314,6 +268,70 @@ impl Store {
             missing,
             chunks: size.div_ceil(limits::CHUNK as u64),
         }))
+    }
+
+    /// The files that are known here, the largest last.
+    ///
+    /// # Errors
+    /// A database error.
+    pub fn blobs(&self) -> Result<Vec<BlobRow>, StoreError> {
+        let rows = self
+            .conn
+            .prepare_cached(
+                "SELECT b.blob, b.size, b.media, b.name, b.own, b.wanted,
+                    (SELECT coalesce(sum(length(k.bytes)), 0) FROM chunks k WHERE k.chunk IN
+                        (SELECT chunk FROM blob_chunks WHERE blob = b.blob)),
+                    (SELECT count(*) FROM blob_chunks WHERE blob = b.blob AND sent = 2),
+                    (SELECT min(u.entry) FROM blob_uses u WHERE u.blob = b.blob)
+                 FROM blobs b ORDER BY b.size, b.blob",
+            )?
+            .query_map([], |row| {
+                let size = uint(row.get(1)?);
+                let chunks_sent = uint(row.get(7)?);
+                let blob = BlobRow {
+                    blob: BlobId(row.get(0)?),
+                    size,
+                    media: row.get(2)?,
+                    name: row.get(3)?,
+                    place: None,
+                    held: uint(row.get(6)?),
+                    is_own: row.get(4)?,
+                    sent: (chunks_sent * limits::CHUNK as u64).min(size),
+                    is_wanted: row.get(5)?,
+                };
+                Ok((blob, row.get::<_, Option<EntryRow>>(8)?))
+            })?
+            .collect::<Result<Vec<_>, _>>()?;
+        rows.into_iter()
+            .map(|(mut blob, entry)| {
+                blob.place = entry.map(|entry| self.place_of(entry)).transpose()?;
+                Ok(blob)
+            })
+            .collect()
+    }
+
+    fn place_of(&self, entry: EntryRow) -> Result<(SpaceId, Lane), StoreError> {
+        let (space, lane): ([u8; 16], Vec<u8>) = self
+            .conn
+            .prepare_cached(
+                "SELECT space, lane FROM entries JOIN chains USING (chain) WHERE entry = ?1",
+            )?
+            .query_row([entry], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok((SpaceId(space), Lane::from_key(&lane)?))
+    }
+
+    /// The files that an entry names, such as a piece of work's.
+    ///
+    /// # Errors
+    /// A database error.
+    pub fn blobs_of(&self, entry: EntryId) -> Result<Vec<BlobId>, StoreError> {
+        Ok(self
+            .conn
+            .prepare_cached(
+                "SELECT blob FROM blob_uses JOIN entries USING (entry) WHERE id = ?1 ORDER BY blob",
+            )?
+            .query_map([&entry.0], |row| Ok(BlobId(row.get(0)?)))?
+            .collect::<Result<_, _>>()?)
     }
 
     /// One chunk, for sending or showing.
@@ -352,7 +370,12 @@ impl Store {
     }
 }
 
-fn save_chunk(conn: &Connection, hash: &Hash, bytes: &[u8], now_ms: u64) -> Result<(), StoreError> {
+pub(crate) fn save_chunk(
+    conn: &Connection,
+    hash: &Hash,
+    bytes: &[u8],
+    now_ms: u64,
+) -> Result<(), StoreError> {
     conn.prepare_cached(
         "INSERT OR IGNORE INTO chunks (chunk, bytes, used_ms) VALUES (?1, ?2, ?3)",
     )?

@@ -2,9 +2,10 @@
 //! in rows, indices, snapshots, free pages or the WAL.
 use rusqlite::{Connection, OptionalExtension, params};
 use stunity_model::{Event, Roles, erasure};
+use stunity_proto::blob::Manifest;
 use stunity_proto::{BlobId, DocId, Entry, EntryId, Kind, Lane, SpaceId};
 
-use crate::blobs::{self, Manifest};
+use crate::blobs;
 use crate::database::{Durability, int, uint};
 use crate::entries::{self, EntryRow};
 use crate::process::{Touched, Work};

@@ -21,6 +21,7 @@
 
 mod apply;
 mod blobs;
+mod chunks;
 mod commands;
 mod context;
 mod database;
@@ -50,7 +51,7 @@ mod transfer;
 mod trust;
 mod words;
 
-pub use blobs::{BlobState, Manifest};
+pub use blobs::{BlobRow, BlobState};
 pub use documents::{DocumentCache, DocumentPlace};
 pub use entries::{Sent, State};
 pub use erase::ErasableOps;

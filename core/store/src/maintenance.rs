@@ -189,6 +189,7 @@ impl Store {
             if chunk_bytes < bytes {
                 evicted.documents = documents::drop_caches(conn)? as u64;
                 transfer::drop_partials(conn)?;
+                conn.execute("DELETE FROM chunk_slices", [])?;
             }
             Ok(evicted)
         })?;

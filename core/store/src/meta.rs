@@ -15,6 +15,7 @@ pub(crate) const SUSPECT: &str = "suspect";
 pub(crate) const FORKED: &str = "forked";
 /// Something was erased, and old frames of the WAL may still have it.
 pub(crate) const ERASED: &str = "erased";
+pub(crate) const LINK_RATE: &str = "link-rate";
 pub(crate) const RELAY: &str = "relay";
 pub(crate) const RELAY_MS: &str = "relay-ms";
 

@@ -3,15 +3,16 @@ use rusqlite::Connection;
 use stunity_identity::Session;
 use stunity_proto::frame::Flight;
 use stunity_proto::pack::PackContext;
-use stunity_proto::{Hash, NodeId, PackId, Signature, Signer};
+use stunity_proto::{BlobId, Hash, NodeId, PackId, Signature, Signer};
 use stunity_sync::replica::{
-    Applied, Delivered, Flush, FlushReceipt, Outcome, Owner, Partial, Upload,
+    Applied, ChunkUpload, Delivered, Flush, FlushReceipt, Outcome, Owner, Partial, Upload,
+    WantedChunk,
 };
 use stunity_sync::{Cursor, Position, Replica, SyncError};
 
 use crate::database::Durability;
 use crate::entries::{self, EntryRow, Found, Sent, State};
-use crate::{Store, StoreError, meta, order, transfer, trust};
+use crate::{Store, StoreError, meta, order, process, transfer, trust};
 
 impl Replica for Store {
     fn owner(&self) -> Owner {
@@ -66,6 +67,40 @@ impl Replica for Store {
 
     fn drop_upload(&mut self, pack: PackId) -> Result<(), SyncError> {
         Ok(self.write(Durability::Sealed, |conn| transfer::drop_upload(conn, pack))?)
+    }
+
+    fn next_chunk(&mut self, in_flight: &[Hash]) -> Result<Option<ChunkUpload>, SyncError> {
+        Ok(self.load_next_chunk(in_flight)?)
+    }
+
+    fn chunk_stored(&mut self, chunk: Hash) -> Result<(), SyncError> {
+        Ok(self.save_chunk_stored(chunk)?)
+    }
+
+    fn wanted_chunks(
+        &self,
+        asked: &[Hash],
+        absent: &[BlobId],
+        limit: usize,
+    ) -> Result<Vec<WantedChunk>, SyncError> {
+        Ok(self.load_wanted_chunks(asked, absent, limit)?)
+    }
+
+    fn save_chunk_slice(
+        &mut self,
+        chunk: Hash,
+        offset: u32,
+        bytes: &[u8],
+    ) -> Result<(), SyncError> {
+        Ok(self.save_slice_of_chunk(chunk, offset, bytes)?)
+    }
+
+    fn finish_chunk(&mut self, chunk: Hash) -> Result<(), SyncError> {
+        let now_ms = process::last_relay_ms(&self.conn)?.unwrap_or(0);
+        match self.save_whole_chunk(chunk, now_ms)? {
+            true => Ok(()),
+            false => Err(SyncError::NotAuthentic("hash of a chunk")),
+        }
     }
 
     fn verify_receipt(

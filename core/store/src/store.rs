@@ -7,6 +7,7 @@ use stunity_identity::{
     AccountLog, Certificate, ChainPosition, Device, KexSecret, NodeChain, SchoolAnchor, SigningKey,
     VerifyingKey,
 };
+use stunity_model::metered::Network;
 use stunity_proto::{
     AccountId, ActorId, DeviceId, DocId, EntryId, Lane, SchoolId, SpaceId, limits,
 };
@@ -58,6 +59,7 @@ pub struct Store {
     level: Level,
     /// After a crash while decoding: one document at a time.
     pub(crate) alone: bool,
+    pub(crate) network: Network,
     /// Dropped last: the lock goes when the connection is closed.
     _lock: OwnerLock,
 }
@@ -157,6 +159,7 @@ impl Store {
             lacks_space: Cell::default(),
             level: Level::new(),
             alone: false,
+            network: Network::Free,
             _lock: lock,
         };
         store.recover()?;
@@ -202,6 +205,14 @@ impl Store {
     pub fn account_log(&self) -> Result<Option<AccountLog>, StoreError> {
         let mut logs = self.logs.borrow_mut();
         Ok(logs.get(&self.conn, self.owner.account)?.cloned())
+    }
+
+    /// The first root of an account, as what is held here binds it.
+    ///
+    /// # Errors
+    /// A database error.
+    pub fn root_of(&self, account: AccountId) -> Result<Option<VerifyingKey>, StoreError> {
+        trust::root_of(&self.conn, account)
     }
 
     /// The last entries held of a device's chains: what a revocation names as good.

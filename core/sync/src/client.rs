@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use stunity_proto::{
-    EntryId, Hash, Lane, PackId, Signature, SpaceId,
+    BlobId, EntryId, Hash, Lane, PackId, Signature, SpaceId,
     frame::{Content, CursorRef, Flight, Frame, FullCursor, Part, ResultItem, SignedRoot, flags},
     limits,
     pack::{Item, decode_pack},
@@ -16,6 +16,7 @@ use stunity_proto::{
 use crate::{
     Cursor, Position, Replica, Running, SyncError, Target,
     cursors::{self, Numbered},
+    files::Files,
     replica::{Applied, Delivered, Flush, FlushReceipt, Outcome, Upload},
 };
 
@@ -67,9 +68,21 @@ pub enum Event {
         /// Bytes in all.
         total: u32,
     },
+    /// Bytes of a file that are at the relay, or here.
+    File {
+        /// The file.
+        blob: BlobId,
+        /// Whether it goes up.
+        is_upload: bool,
+        /// Bytes done.
+        done: u64,
+        /// Bytes in all.
+        total: u64,
+    },
     /// A flush was applied.
     Applied(Applied),
-    /// Everything that was there is here, and all that was waiting is there.
+    /// Everything that was there is here, and all that was waiting is there; files
+    /// as far as they are wanted and the network is meant for them.
     CaughtUp {
         /// The relay's time, milliseconds since 1970.
         relay_ms: u64,
@@ -131,6 +144,7 @@ pub struct Session {
     whole: BTreeSet<u32>,
     outgoing: BTreeMap<u32, Outgoing>,
     next_stream: u32,
+    files: Files,
     flush: Building,
     /// Own entries that were numbered in this session and that no cursor has
     /// passed yet.
@@ -162,6 +176,7 @@ impl Session {
             whole: BTreeSet::new(),
             outgoing: BTreeMap::new(),
             next_stream: 0,
+            files: Files::default(),
             flush: Building::default(),
             own: Vec::new(),
             unacknowledged: false,
@@ -174,7 +189,7 @@ impl Session {
     /// Whether flight two is complete and nothing sent waits for its result.
     #[must_use]
     pub fn is_caught_up(&self) -> bool {
-        self.done && self.outgoing.is_empty()
+        self.done && self.outgoing.is_empty() && self.files.is_idle()
     }
 
     /// Takes one message from the relay.
@@ -208,7 +223,7 @@ impl Session {
     ) -> Result<Vec<Effect>, SyncError> {
         let mut effects = Vec::new();
         if self.phase == Phase::Live {
-            self.send_outbox(replica, now, &mut effects)?;
+            self.send_what_waits(replica, now, &mut effects)?;
         }
         Ok(effects)
     }
@@ -280,14 +295,47 @@ impl Session {
             ) => self.begin(replica, stream, part, effects)?,
             (
                 _,
+                Frame::Offer {
+                    stream,
+                    content: Content::Chunk,
+                    part,
+                },
+            ) => {
+                self.check_stream(stream)?;
+                self.files.begin(replica, stream, &part, effects)?;
+                self.go_on(replica, now, effects)?;
+            }
+            (
+                _,
+                Frame::Slice {
+                    stream,
+                    offset,
+                    bytes,
+                },
+            ) if self.files.receives(stream) => {
+                self.files.slice(replica, stream, offset, &bytes, effects)?;
+                if !self.files.receives(stream) {
+                    self.go_on(replica, now, effects)?;
+                }
+            }
+            (
+                _,
                 Frame::Slice {
                     stream,
                     offset,
                     bytes,
                 },
             ) => self.slice(replica, stream, offset, &bytes, effects)?,
+            (_, Frame::Stored { stream, offset }) if self.files.sends(stream) => {
+                self.files.stored(replica, stream, offset, effects)?;
+                self.go_on(replica, now, effects)?;
+            }
             (_, Frame::Stored { stream, offset }) => {
                 self.stored(replica, stream, offset, effects)?;
+            }
+            (_, Frame::BlobAbsent { blob, chunks }) => {
+                self.files.absent(blob, &chunks);
+                self.go_on(replica, now, effects)?;
             }
             (_, Frame::Results { pack, items }) => self.results(pack, items)?,
             (_, Frame::Cursors(moved)) => self.flush.moved.extend(moved),
@@ -304,7 +352,7 @@ impl Session {
                 }
                 // Results make room for what still waits.
                 if self.outgoing.values().all(|out| !out.waiting) {
-                    self.send_outbox(replica, now, effects)?;
+                    self.send_what_waits(replica, now, effects)?;
                 }
                 self.tell_if_caught_up(effects);
             }
@@ -459,6 +507,45 @@ impl Session {
         }
     }
 
+    /// Entries first; files once the replica is caught up with them.
+    fn send_what_waits(
+        &mut self,
+        replica: &mut dyn Replica,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), SyncError> {
+        self.send_outbox(replica, now, effects)?;
+        if self.phase == Phase::Live && self.outgoing.is_empty() {
+            let next = &mut self.next_stream;
+            let mut stream = || {
+                let stream = *next;
+                *next += 2;
+                stream
+            };
+            self.files.go(replica, &mut stream, effects)?;
+        }
+        Ok(())
+    }
+
+    /// Something of a file came through: what comes next may be text.
+    fn go_on(
+        &mut self,
+        replica: &mut dyn Replica,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), SyncError> {
+        self.send_what_waits(replica, now, effects)?;
+        self.tell_if_caught_up(effects);
+        Ok(())
+    }
+
+    fn check_stream(&self, stream: u32) -> Result<(), SyncError> {
+        if stream.is_multiple_of(2) || self.incoming.contains_key(&stream) {
+            return Err(SyncError::Protocol("stream of an offer"));
+        }
+        Ok(())
+    }
+
     fn begin(
         &mut self,
         replica: &mut dyn Replica,
@@ -466,9 +553,7 @@ impl Session {
         part: Part,
         effects: &mut Vec<Effect>,
     ) -> Result<(), SyncError> {
-        if stream.is_multiple_of(2) || self.incoming.contains_key(&stream) {
-            return Err(SyncError::Protocol("stream of an offer"));
-        }
+        self.check_stream(stream)?;
         let mut incoming = Incoming {
             pack: part.pack,
             total: part.total,
@@ -591,7 +676,7 @@ impl Session {
         self.phase = Phase::Live;
         self.done = true;
         replica.settle_fork()?;
-        self.send_outbox(replica, now, effects)?;
+        self.send_what_waits(replica, now, effects)?;
         self.tell_if_caught_up(effects);
         Ok(())
     }

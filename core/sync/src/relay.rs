@@ -22,6 +22,7 @@ use crate::{
     client::{cursor_leaf, entry_leaf},
     cursors,
     reader::Reader,
+    relay_files::Files,
     relay_store::{CursorLog, Download, LogItem},
     replica::Outcome,
     uploader,
@@ -100,6 +101,7 @@ pub struct Session {
     removed: Vec<Target>,
     resumed: Option<(Download, u32)>,
     next_stream: u32,
+    files: Files,
     flying: bool,
     done_sent: bool,
 }
@@ -132,6 +134,7 @@ impl Session {
             removed: Vec::new(),
             resumed: None,
             next_stream: 1,
+            files: Files::default(),
             flying: false,
             done_sent: false,
         };
@@ -147,6 +150,10 @@ impl Session {
     /// Whether [`Session::pump`] has something to send.
     #[must_use]
     pub fn wants_pump(&self) -> bool {
+        self.wants_flush() || (self.done_sent && self.files.wants_pump())
+    }
+
+    fn wants_flush(&self) -> bool {
         self.flying
             && (!self.results.is_empty()
                 || !self.todo.is_empty()
@@ -186,6 +193,36 @@ impl Session {
                     part,
                 },
             ) => self.upload(store, peer, stream, part, &mut effects).await?,
+            (
+                Some(peer),
+                Frame::Offer {
+                    stream,
+                    content: Content::Chunk,
+                    part,
+                },
+            ) => {
+                self.check_stream(stream)?;
+                let from = (peer.device, peer.account);
+                self.files
+                    .offer(store, from, stream, part, &mut effects)
+                    .await?;
+            }
+            (Some(_), Frame::BlobWanted { blob, chunks, held }) => {
+                self.files.want(blob, &chunks, held)?;
+            }
+            (
+                Some(peer),
+                Frame::Slice {
+                    stream,
+                    offset,
+                    bytes,
+                },
+            ) if self.files.receives(stream) => {
+                let from = (peer.device, peer.account);
+                self.files
+                    .slice(store, from, stream, offset, &bytes, &mut effects)
+                    .await?;
+            }
             (
                 Some(peer),
                 Frame::Slice {
@@ -349,6 +386,14 @@ impl Session {
         Ok(view)
     }
 
+    fn check_stream(&self, stream: u32) -> Result<(), SyncError> {
+        let is_used = self.uploads.iter().any(|upload| upload.stream == stream);
+        if stream % 2 == 1 || is_used || self.files.receives(stream) {
+            return Err(SyncError::Protocol("stream of an offer"));
+        }
+        Ok(())
+    }
+
     async fn upload<S: RelayStore>(
         &mut self,
         store: &S,
@@ -357,9 +402,7 @@ impl Session {
         part: Part,
         effects: &mut Vec<Effect>,
     ) -> Result<(), SyncError> {
-        if stream % 2 == 1 || self.uploads.iter().any(|u| u.stream == stream) {
-            return Err(SyncError::Protocol("stream of an offer"));
-        }
+        self.check_stream(stream)?;
         if self.uploads.len() >= limits::MAX_OPEN_UPLOADS {
             return Err(SyncError::Protocol("too many open uploads"));
         }
@@ -507,9 +550,13 @@ impl Session {
     /// # Errors
     /// As [`Session::on_frame`].
     pub async fn pump<S: RelayStore>(&mut self, store: &S) -> Result<Vec<Effect>, SyncError> {
-        let (Some(peer), true) = (self.peer, self.wants_pump()) else {
+        let Some(peer) = self.peer.filter(|_| self.wants_pump()) else {
             return Ok(Vec::new());
         };
+        if !self.wants_flush() {
+            let stream = &mut self.next_stream;
+            return self.files.pump(store, peer.account, stream).await;
+        }
         let mut effects = Vec::new();
         let mut leaves = std::mem::take(&mut self.result_leaves);
         for (pack, items) in std::mem::take(&mut self.results) {
@@ -791,15 +838,20 @@ impl Session {
         }
     }
 
-    /// The connection ends: keeps what is known of the device's cursors.
+    /// The connection ends: keeps what is known of the device's cursors, and what came
+    /// of its files.
     ///
     /// # Errors
     /// As [`Session::on_frame`].
     pub async fn close<S: RelayStore>(&mut self, store: &S) -> Result<(), SyncError> {
-        match self.peer {
-            Some(peer) if self.flying => store.save_cursor_log(peer.device, self.log.clone()).await,
-            _ => Ok(()),
+        let Some(peer) = self.peer else {
+            return Ok(());
+        };
+        self.files.close(store, peer.device).await?;
+        if self.flying {
+            store.save_cursor_log(peer.device, self.log.clone()).await?;
         }
+        Ok(())
     }
 }
 

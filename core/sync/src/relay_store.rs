@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, future::Future};
 
 use stunity_identity::VerifyingKey;
 use stunity_proto::{
-    AccountId, DeviceId, DocId, Entry, EntryId, Hash, NodeId, PackId, SchoolId, Signature,
+    AccountId, BlobId, DeviceId, DocId, Entry, EntryId, Hash, NodeId, PackId, SchoolId, Signature,
     pack::{ChainEntry, ChainKey},
 };
 
@@ -214,6 +214,42 @@ pub trait RelayStore: Send + Sync {
         device: DeviceId,
         pack: PackId,
     ) -> impl Future<Output = Result<Option<Download>, SyncError>> + Send;
+
+    /// How much of a chunk of `total` bytes the device has brought, from its start;
+    /// all of it once it was finished. What others brought tells it nothing.
+    fn chunk_held(
+        &self,
+        device: DeviceId,
+        chunk: Hash,
+        total: u32,
+    ) -> impl Future<Output = Result<u32, SyncError>> + Send;
+
+    /// Keeps a slice that continues a chunk where it stood.
+    fn save_chunk_slice(
+        &self,
+        device: DeviceId,
+        chunk: Hash,
+        offset: u32,
+        bytes: Vec<u8>,
+    ) -> impl Future<Output = Result<(), SyncError>> + Send;
+
+    /// A chunk is whole: durable when this answers. It is dropped if its hash is
+    /// another, or if no manifest that the account may read names it.
+    fn finish_chunk(
+        &self,
+        device: DeviceId,
+        account: AccountId,
+        chunk: Hash,
+    ) -> impl Future<Output = Result<(), SyncError>> + Send;
+
+    /// A chunk of a blob of which the account may read a manifest; none if it may
+    /// not, or the chunk is not here.
+    fn blob_chunk(
+        &self,
+        account: AccountId,
+        blob: BlobId,
+        index: u32,
+    ) -> impl Future<Output = Result<Option<(Hash, Vec<u8>)>, SyncError>> + Send;
 
     /// Account logs, for readers who lack the keys of an author.
     fn account_logs(

@@ -1,8 +1,8 @@
 //! What a client session needs of the client's store. One call, one
 //! transaction; what a call returns is durable.
 use stunity_proto::{
-    AccountId, DeviceId, Entry, EntryId, Hash, Lane, NodeId, PackId, SchoolId, Signature, SpaceId,
-    frame::Flight, pack::PackContext,
+    AccountId, BlobId, DeviceId, Entry, EntryId, Hash, Lane, NodeId, PackId, SchoolId, Signature,
+    SpaceId, frame::Flight, pack::PackContext,
 };
 
 use crate::{Cursor, Position, SyncError, Target};
@@ -42,6 +42,42 @@ pub struct Upload {
     pub acknowledged: u32,
     /// Whether an earlier session began to send it.
     pub begun: bool,
+}
+
+/// A chunk of an own file that a relay lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChunkUpload {
+    /// Its hash.
+    pub chunk: Hash,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Whether an earlier session began to send it.
+    pub begun: bool,
+    /// The file.
+    pub blob: BlobId,
+    /// Bytes of the file that went before it.
+    pub before: u64,
+    /// Bytes of the file.
+    pub size: u64,
+}
+
+/// A chunk that is wanted here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedChunk {
+    /// Its hash.
+    pub chunk: Hash,
+    /// Its length, bytes.
+    pub len: u32,
+    /// How many bytes from its start are held.
+    pub held: u32,
+    /// The file.
+    pub blob: BlobId,
+    /// Its place in the file.
+    pub index: u32,
+    /// Bytes of the file that are held whole.
+    pub before: u64,
+    /// Bytes of the file.
+    pub size: u64,
 }
 
 /// What became of one uploaded entry.
@@ -185,6 +221,45 @@ pub trait Replica {
     /// # Errors
     /// [`SyncError::Store`].
     fn drop_upload(&mut self, pack: PackId) -> Result<(), SyncError>;
+
+    /// The next chunk of an own file whose manifest the relay has, apart from those
+    /// `in_flight`, as far as the network in use is meant for it.
+    ///
+    /// # Errors
+    /// [`SyncError::Store`].
+    fn next_chunk(&mut self, in_flight: &[Hash]) -> Result<Option<ChunkUpload>, SyncError>;
+
+    /// The relay holds a chunk.
+    ///
+    /// # Errors
+    /// [`SyncError::Store`].
+    fn chunk_stored(&mut self, chunk: Hash) -> Result<(), SyncError>;
+
+    /// The next chunks of files that are wanted here, at most `limit`, apart from
+    /// those asked for and those of blobs that the relay lacks.
+    ///
+    /// # Errors
+    /// [`SyncError::Store`].
+    fn wanted_chunks(
+        &self,
+        asked: &[Hash],
+        absent: &[BlobId],
+        limit: usize,
+    ) -> Result<Vec<WantedChunk>, SyncError>;
+
+    /// Keeps a slice that continues a chunk where it stood.
+    ///
+    /// # Errors
+    /// [`SyncError::NoSpace`], [`SyncError::Store`].
+    fn save_chunk_slice(&mut self, chunk: Hash, offset: u32, bytes: &[u8])
+    -> Result<(), SyncError>;
+
+    /// All slices of a chunk are here: it is kept if its hash is right, else
+    /// forgotten.
+    ///
+    /// # Errors
+    /// [`SyncError::NotAuthentic`], [`SyncError::NoSpace`], [`SyncError::Store`].
+    fn finish_chunk(&mut self, chunk: Hash) -> Result<(), SyncError>;
 
     /// Whether a relay node, certified from the pinned school root at
     /// `relay_ms`, signed the root of a receipt.

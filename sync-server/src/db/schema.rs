@@ -24,6 +24,10 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/003_changes.sql"),
         postgres: include_str!("../../migrations/postgres/003_changes.sql"),
     },
+    Migration {
+        sqlite: include_str!("../../migrations/sqlite/004_files.sql"),
+        postgres: include_str!("../../migrations/postgres/004_files.sql"),
+    },
 ];
 
 /// Brings the database to the newest version, in one transaction.

@@ -9,6 +9,7 @@ mod backup;
 mod bus;
 mod changes;
 mod codec;
+mod files;
 mod judging;
 mod keep;
 mod read;
@@ -27,6 +28,7 @@ use tokio::time::Instant;
 pub use backup::restore;
 pub use bus::{BACKLOG, Bus, Message, Subscriber};
 
+use crate::blobs::Blobs;
 use crate::db::{Database, Source, Statement, migrate, sql};
 use crate::error::ServerError;
 use crate::keys::SchoolKeys;
@@ -92,6 +94,7 @@ struct Inner {
     metrics: Metrics,
     bus: Bus,
     epoch: u64,
+    blobs: Blobs,
     platform: Arc<dyn Platform>,
 }
 
@@ -129,6 +132,20 @@ impl Log {
         source: &Source,
         platform: Arc<dyn Platform>,
     ) -> Result<Self, ServerError> {
+        let blobs = Blobs::in_folder(&folder.join("blobs"))?;
+        Self::open_beside(folder, source, platform, blobs).await
+    }
+
+    /// As [`Log::open_with`], with chunks of files elsewhere.
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub async fn open_beside(
+        folder: &Path,
+        source: &Source,
+        platform: Arc<dyn Platform>,
+        blobs: Blobs,
+    ) -> Result<Self, ServerError> {
         let keys = SchoolKeys::open(&folder.join("keys"), &platform)?;
         let mut writer = source.connect().await?;
         migrate(&mut writer).await?;
@@ -149,6 +166,7 @@ impl Log {
                 metrics: Metrics::default(),
                 bus: Bus::default(),
                 epoch,
+                blobs,
                 platform,
             }),
         };
@@ -162,6 +180,12 @@ impl Log {
     #[must_use]
     pub fn keys(&self) -> &SchoolKeys {
         &self.inner.keys
+    }
+
+    /// Where chunks of files lie.
+    #[must_use]
+    pub fn blobs(&self) -> &Blobs {
+        &self.inner.blobs
     }
 
     /// Who is connected to what.

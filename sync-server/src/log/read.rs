@@ -6,7 +6,7 @@ use stunity_model::Roles;
 use stunity_model::guardians::{self, Access, Consent};
 use stunity_proto::pack::ChainKey;
 use stunity_proto::{
-    AccountId, DecodeError, DeviceId, DocId, Entry, EntryId, GroupId, Hash, Lane, NodeId, PackId,
+    AccountId, BlobId, DecodeError, DeviceId, DocId, Entry, EntryId, GroupId, Hash, Lane, NodeId, PackId,
     SchoolId, Signature, Signer, SpaceId,
 };
 use stunity_sync::relay_store::{
@@ -105,7 +105,7 @@ impl Log {
         Ok(page)
     }
 
-    async fn read_view(&self, account: AccountId) -> Result<Vec<Target>, ServerError> {
+    pub(super) async fn read_view(&self, account: AccountId) -> Result<Vec<Target>, ServerError> {
         let whole = |space| Target { space, lane: None };
         let lane = |space, lane| Target {
             space,
@@ -518,6 +518,47 @@ impl RelayStore for Log {
                 .await
                 .map_err(ServerError::from)?;
         Ok(bytes.and_then(|bytes| decode_download(&bytes).ok()))
+    }
+
+    async fn chunk_held(
+        &self,
+        device: DeviceId,
+        chunk: Hash,
+        total: u32,
+    ) -> Result<u32, SyncError> {
+        Ok(self.read_chunk_held(device, chunk, total).await?)
+    }
+
+    async fn save_chunk_slice(
+        &self,
+        device: DeviceId,
+        chunk: Hash,
+        offset: u32,
+        bytes: Vec<u8>,
+    ) -> Result<(), SyncError> {
+        let offset = u64::from(offset);
+        Ok(self
+            .blobs()
+            .append_part(device, chunk, offset, &bytes)
+            .await?)
+    }
+
+    async fn finish_chunk(
+        &self,
+        device: DeviceId,
+        account: AccountId,
+        chunk: Hash,
+    ) -> Result<(), SyncError> {
+        Ok(self.take_chunk(device, account, chunk).await?)
+    }
+
+    async fn blob_chunk(
+        &self,
+        account: AccountId,
+        blob: BlobId,
+        index: u32,
+    ) -> Result<Option<(Hash, Vec<u8>)>, SyncError> {
+        Ok(self.read_blob_chunk(account, blob, index).await?)
     }
 
     async fn account_logs(&self, accounts: &[AccountId]) -> Result<Vec<Entry>, SyncError> {

@@ -184,6 +184,15 @@ fn frames() -> Vec<(&'static str, Frame)> {
             Frame::BlobWanted {
                 blob: BlobId([0x6e; 32]),
                 chunks: vec![0, 7, 16_383],
+                held: 0,
+            },
+        ),
+        (
+            "13-blob-wanted-on",
+            Frame::BlobWanted {
+                blob: BlobId([0x6e; 32]),
+                chunks: vec![7],
+                held: 63 * 1024,
             },
         ),
         (
@@ -215,6 +224,13 @@ fn frames() -> Vec<(&'static str, Frame)> {
         ),
         ("18-done", Frame::Done),
         ("19-acknowledge", Frame::Acknowledge([0x70; 8])),
+        (
+            "20-blob-absent",
+            Frame::BlobAbsent {
+                blob: BlobId([0x6e; 32]),
+                chunks: vec![7, 300],
+            },
+        ),
     ]
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A proxy before a relay.
@@ -58,23 +59,30 @@ impl CutLink {
 
 async fn carry(near: TcpStream, far: TcpStream, bytes: i64, total: Arc<AtomicU64>) {
     let _ = (near.set_nodelay(true), far.set_nodelay(true));
-    let left = Arc::new(AtomicI64::new(bytes));
-    let (near_read, near_write) = near.into_split();
-    let (far_read, far_write) = far.into_split();
-    let up = pump(near_read, far_write, left.clone(), total.clone());
-    let down = pump(far_read, near_write, left, total);
+    let left = AtomicI64::new(bytes);
+    let (mut near_read, mut near_write) = near.into_split();
+    let (mut far_read, mut far_write) = far.into_split();
     // Either direction's end is the link's end.
     tokio::select! {
-        () = up => {}
-        () = down => {}
+        () = pump(&mut near_read, &mut far_write, &left, &total) => {}
+        () = pump(&mut far_read, &mut near_write, &left, &total) => {}
     }
+    // What was carried has arrived. A socket that is closed with bytes unread would
+    // take it back out of the other end's buffer, which no broken link does.
+    let _ = (far_write.shutdown().await, near_write.shutdown().await);
+    tokio::join!(drain(near_read), drain(far_read));
+}
+
+async fn drain(mut from: OwnedReadHalf) {
+    let mut buffer = [0; 1024];
+    while let Ok(1..) = from.read(&mut buffer).await {}
 }
 
 async fn pump(
-    mut from: tokio::net::tcp::OwnedReadHalf,
-    mut to: tokio::net::tcp::OwnedWriteHalf,
-    left: Arc<AtomicI64>,
-    total: Arc<AtomicU64>,
+    from: &mut OwnedReadHalf,
+    to: &mut OwnedWriteHalf,
+    left: &AtomicI64,
+    total: &AtomicU64,
 ) {
     let mut buffer = [0; 1024];
     while let Ok(len @ 1..) = from.read(&mut buffer).await {

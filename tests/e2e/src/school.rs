@@ -47,20 +47,42 @@ impl School {
             .await
             .expect("a free port on loopback");
         let address = listener.local_addr().expect("a bound socket has one");
+        let mut school = Self {
+            folder,
+            log,
+            address,
+            stop: None,
+        };
+        school.serve(listener);
+        school
+    }
+
+    fn serve(&mut self, listener: TcpListener) {
         let (stop, stopped) = oneshot::channel::<()>();
-        let serving = log.clone();
+        let (serving, host) = (self.log.clone(), self.address.to_string());
         tokio::spawn(async move {
-            serve(listener, serving, address.to_string(), async {
+            serve(listener, serving, host, async {
                 let _ = stopped.await;
             })
             .await
         });
-        Self {
-            folder,
-            log,
-            address,
-            stop: Some(stop),
-        }
+        self.stop = Some(stop);
+    }
+
+    /// Stops the relay and opens it again from its folder, at the same address.
+    pub async fn restart(&mut self) {
+        self.stop();
+        let listener = loop {
+            match TcpListener::bind(self.address).await {
+                Ok(listener) => break listener,
+                // Until the one before has left.
+                Err(_) => tokio::task::yield_now().await,
+            }
+        };
+        self.log = Log::open(&self.path("relay"))
+            .await
+            .expect("the school's own folder");
+        self.serve(listener);
     }
 
     /// Stops the relay; its folder stays.

@@ -81,7 +81,7 @@ impl Frame {
         let mut r = Reader::new(bytes);
         let len = r.array()?;
         let kind = r.uint()?;
-        let (least, frame) = decode_kind(kind, &mut r)?;
+        let (least, frame) = decode_kind(kind, len, &mut r)?;
         if len < least {
             return Err(DecodeError::Unexpected("length of a frame"));
         }
@@ -98,8 +98,9 @@ impl Frame {
     }
 }
 
-/// A frame after its type, with the number of elements that it has.
-fn decode_kind(kind: u64, r: &mut Reader<'_>) -> Result<(usize, Frame), DecodeError> {
+/// A frame of `len` elements after its type, with the number of those that it
+/// knows.
+fn decode_kind(kind: u64, len: usize, r: &mut Reader<'_>) -> Result<(usize, Frame), DecodeError> {
     Ok(match kind {
         0 => (
             4,
@@ -183,13 +184,16 @@ fn decode_kind(kind: u64, r: &mut Reader<'_>) -> Result<(usize, Frame), DecodeEr
             2,
             Frame::KeysWanted(decode_list(r, MAX_CURSORS, |r| r.fixed().map(AccountId))?),
         ),
-        13 => (
-            3,
-            Frame::BlobWanted {
-                blob: BlobId(r.fixed()?),
-                chunks: decode_chunks(r)?,
-            },
-        ),
+        13 => {
+            let (blob, chunks) = (BlobId(r.fixed()?), decode_chunks(r)?);
+            // Left out where nothing is held.
+            let held = if len > 3 { r.u32()? } else { 0 };
+            check_slice(held, &[])?;
+            (
+                if len > 3 { 4 } else { 3 },
+                Frame::BlobWanted { blob, chunks, held },
+            )
+        }
         14 => {
             let frame = Frame::Ephemeral {
                 space: SpaceId(r.fixed()?),
@@ -214,6 +218,13 @@ fn decode_kind(kind: u64, r: &mut Reader<'_>) -> Result<(usize, Frame), DecodeEr
         17 => (2, Frame::ResendExplicit(PackId(r.fixed()?))),
         18 => (1, Frame::Done),
         19 => (2, Frame::Acknowledge(r.fixed()?)),
+        20 => (
+            3,
+            Frame::BlobAbsent {
+                blob: BlobId(r.fixed()?),
+                chunks: decode_chunks(r)?,
+            },
+        ),
         other => (1, Frame::Unknown(other)),
     })
 }

@@ -18,6 +18,13 @@ fn encode_root(w: &mut Writer, root: &SignedRoot) {
         .bytes(&root.signature.0);
 }
 
+fn encode_chunks(w: &mut Writer, chunks: &[u32]) {
+    w.array(chunks.len());
+    for chunk in chunks {
+        w.uint(u64::from(*chunk));
+    }
+}
+
 impl Frame {
     /// The message's bytes.
     #[must_use]
@@ -118,10 +125,13 @@ impl Frame {
                     w.bytes(&account.0);
                 }
             }
-            Self::BlobWanted { blob, chunks } => {
-                w.array(3).uint(13).bytes(&blob.0).array(chunks.len());
-                for chunk in chunks {
-                    w.uint(u64::from(*chunk));
+            Self::BlobWanted { blob, chunks, held } => {
+                // Nothing held is not said.
+                let more = usize::from(*held > 0);
+                w.array(3 + more).uint(13).bytes(&blob.0);
+                encode_chunks(&mut w, chunks);
+                if more > 0 {
+                    w.uint(u64::from(*held));
                 }
             }
             Self::Ephemeral { space, lane, bytes } => {
@@ -149,6 +159,10 @@ impl Frame {
             }
             Self::Acknowledge(hash) => {
                 w.array(2).uint(19).bytes(hash);
+            }
+            Self::BlobAbsent { blob, chunks } => {
+                w.array(3).uint(20).bytes(&blob.0);
+                encode_chunks(&mut w, chunks);
             }
             Self::Unknown(kind) => {
                 w.array(1).uint(*kind);

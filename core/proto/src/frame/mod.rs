@@ -166,6 +166,8 @@ pub enum Frame {
         blob: BlobId,
         /// Indexes of chunks, rising.
         chunks: Vec<u32>,
+        /// Bytes held of the first of them, from its start.
+        held: u32,
     },
     /// 14: presence or typing, never stored.
     Ephemeral {
@@ -191,6 +193,14 @@ pub enum Frame {
     Done,
     /// 19, client: the hash of its cursor list now.
     Acknowledge([u8; 8]),
+    /// 20, relay: chunks that were wanted and are not here, or not for the device
+    /// to read.
+    BlobAbsent {
+        /// The blob.
+        blob: BlobId,
+        /// Indexes of chunks, rising.
+        chunks: Vec<u32>,
+    },
     /// A type that this build does not know.
     Unknown(u64),
 }

@@ -127,6 +127,7 @@ fn chunks_are_asked_for_in_rising_order() {
     let wanted = |chunks| Frame::BlobWanted {
         blob: BlobId([1; 32]),
         chunks,
+        held: 2048,
     };
     let frame = wanted(vec![0, 3, 16_383]);
     assert_eq!(Frame::decode(&frame.encode()), Ok(frame));

@@ -263,6 +263,28 @@ impl Store {
         Ok(())
     }
 
+    /// What is held of the files that these entries name.
+    fn push_chunks_of(&self, rows: &[EntryRow], content: &mut Content) -> Result<(), StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT k.chunk, length(k.bytes) FROM blob_uses u JOIN blob_chunks c USING (blob)
+             JOIN chunks k USING (chunk) WHERE u.entry = ?1 ORDER BY u.blob, c.place",
+        )?;
+        let mut seen = BTreeSet::new();
+        for row in rows {
+            let found = statement.query_map([row], |row| {
+                Ok((Hash(row.get(0)?), row.get::<_, u32>(1)?.into()))
+            })?;
+            for chunk in found {
+                let chunk = chunk?;
+                if seen.insert(chunk.0) {
+                    content.chunks.push(chunk);
+                }
+            }
+        }
+        content.exported.chunks = content.chunks.len() as u64;
+        Ok(())
+    }
+
     fn held_content(
         &mut self,
         span: Span,
@@ -291,6 +313,7 @@ impl Store {
         let keys = self.keys_for(&chosen)?;
         let rows: Vec<EntryRow> = keys.iter().chain(&chosen).copied().collect();
         self.push_entries(&rows, &mut content)?;
+        self.push_chunks_of(&chosen, &mut content)?;
         Ok(content)
     }
 

@@ -59,14 +59,7 @@ impl Store {
         }
         match part {
             Part::Pack(bytes) => self.import_pack(bytes, report),
-            Part::Chunk(bytes) => match self.save_chunk(sha256(bytes), bytes, now_ms) {
-                Ok(()) => {
-                    report.chunks += 1;
-                    Ok(())
-                }
-                Err(StoreError::NotAllowed(_)) => left_out(report),
-                Err(error) => Err(error),
-            },
+            Part::Chunk(bytes) => self.import_chunk(bytes, now_ms, report),
             Part::Receipt(bytes) => self.import_receipt(bytes, report),
             Part::Tombstone(bytes) => self.import_tombstone(bytes, report),
             Part::Node(bytes) => self.import_node(bytes, report),
@@ -79,15 +72,57 @@ impl Store {
     /// # Errors
     /// A database error: then opening the store again does the rest.
     pub fn finish_import(&mut self, report: &mut ParcelImport) -> Result<(), StoreError> {
-        let settled = self.process()?;
+        self.process_import(report)?;
         let after = report.after.unwrap_or(EntryRow::MAX);
         let dropped = self.drop_unauthentic(after)?;
         report.left_out += dropped.len() as u32;
         report.new_entries -= dropped.len() as u32;
-        let stays = |(id, _): &(EntryId, &str)| !dropped.contains(id);
-        report.held = settled.held.into_iter().filter(stays).collect();
-        report.rejected = settled.rejected.into_iter().filter(stays).collect();
+        report.held = self.still(std::mem::take(&mut report.held), State::Held)?;
+        report.rejected = self.still(std::mem::take(&mut report.rejected), State::Rejected)?;
         Ok(())
+    }
+
+    fn process_import(&mut self, report: &mut ParcelImport) -> Result<(), StoreError> {
+        let settled = self.process()?;
+        report.held.extend(settled.held);
+        report.rejected.extend(settled.rejected);
+        Ok(())
+    }
+
+    /// Those of `entries` that are still here in a state.
+    fn still(
+        &self,
+        entries: Vec<(EntryId, &'static str)>,
+        state: State,
+    ) -> Result<Vec<(EntryId, &'static str)>, StoreError> {
+        let mut kept = Vec::new();
+        for (id, code) in entries {
+            let found = entries::find(&self.conn, &id)?;
+            if found.is_some_and(|found| found.state == state) {
+                kept.push((id, code));
+            }
+        }
+        Ok(kept)
+    }
+
+    /// A chunk is wanted if a manifest names it, so entries before it count first.
+    fn import_chunk(
+        &mut self,
+        bytes: &[u8],
+        now_ms: u64,
+        report: &mut ParcelImport,
+    ) -> Result<(), StoreError> {
+        if report.chunks == 0 {
+            self.process_import(report)?;
+        }
+        match self.save_chunk(sha256(bytes), bytes, now_ms) {
+            Ok(()) => {
+                report.chunks += 1;
+                Ok(())
+            }
+            Err(StoreError::NotAllowed(_)) => left_out(report),
+            Err(error) => Err(error),
+        }
     }
 
     fn import_pack(&mut self, bytes: &[u8], report: &mut ParcelImport) -> Result<(), StoreError> {

@@ -28,9 +28,13 @@ impl Writer<'_> {
             return self.account_log_changed(n, entry, position).await;
         }
         for (index, (kind, op)) in entry.ops().enumerate() {
-            let (Kind::Event(_), Some(op)) = (kind, op) else {
+            let Some(op) = op else { continue };
+            if kind == Kind::Manifest {
+                self.note_manifest(n, header, op).await?;
+            }
+            if !matches!(kind, Kind::Event(_)) {
                 continue;
-            };
+            }
             let Ok(event) = Event::decode(op) else {
                 continue;
             };

@@ -61,9 +61,9 @@ struct Batch {
     erasures: Erasures,
 }
 
-struct Writer<'a> {
+pub(super) struct Writer<'a> {
     log: &'a Log,
-    db: Transaction<'a>,
+    pub(super) db: Transaction<'a>,
     authority: &'a mut Authority,
     numbers: &'a mut RowNumbers,
     batch: Batch,
