@@ -36,7 +36,7 @@ impl Client {
         name: Option<&str>,
     ) -> Result<Manifest, ClientError> {
         let now_ms = self.wall_ms();
-        Ok(self.store.save_blob(file, media, name, now_ms)?)
+        Ok(self.store.save_blob_from(file, media, name, now_ms)?)
     }
 
     /// Shares a file with the readers of a lane: its manifest goes first, with its

@@ -357,8 +357,8 @@ pub enum Parcel {
     },
     /// Carries a file no longer.
     Drop {
-        /// Its name, as listed.
-        name: Hash,
+        /// As listed.
+        parcel: Hash,
     },
 }
 

@@ -94,8 +94,8 @@ pub fn run(client: &mut Client, command: Parcel, json: bool) -> Result<(), Clien
                 text
             });
         }
-        Parcel::Drop { name } => {
-            client.store_mut().drop_carried(name)?;
+        Parcel::Drop { parcel } => {
+            client.store_mut().drop_carried(parcel)?;
             print(json, &json!({ "dropped": true }), String::new);
         }
     }

@@ -148,13 +148,27 @@ pub(crate) fn evict(conn: &Connection, bytes: u64) -> Result<u64, StoreError> {
 }
 
 impl Store {
+    /// Keeps a file that is in memory, see [`Store::save_blob_from`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn save_blob(
+        &mut self,
+        mut bytes: &[u8],
+        media: &str,
+        name: Option<&str>,
+        now_ms: u64,
+    ) -> Result<Manifest, StoreError> {
+        self.save_blob_from(&mut bytes, media, name, now_ms)
+    }
+
     /// Keeps a file written here. Its manifest is queued by the caller as an
     /// operation; until a relay holds all of it nothing of it is evicted. A chunk is
     /// in memory at a time.
     ///
     /// # Errors
     /// [`StoreError::TooLarge`], [`StoreError::NoSpace`], what reading gives.
-    pub fn save_blob(
+    pub fn save_blob_from(
         &mut self,
         file: &mut dyn Read,
         media: &str,

@@ -252,7 +252,7 @@ fn eviction_frees_what_can_be_fetched_and_nothing_else() {
     let (class, _desk, mut phone) = Class::new();
     let lane = Lane::One(class.pupil.account);
     let own = phone
-        .save_blob(&mut &[7; 70_000][..], "image/png", Some("a.png"), NOW)
+        .save_blob(&[7; 70_000], "image/png", Some("a.png"), NOW)
         .unwrap();
     phone
         .enqueue(

@@ -18,6 +18,7 @@ pub struct School {
     pub log: Log,
     /// Where it listens.
     pub address: SocketAddr,
+    source: Source,
     stop: Option<oneshot::Sender<()>>,
 }
 
@@ -28,7 +29,7 @@ impl School {
         let relay = folder.path().join("relay");
         let database = crate::new_database(&relay).await;
         let log = Log::open_at(&relay, &database).await.expect("a new school");
-        Self::serve(folder, log).await
+        Self::with(folder, log, database).await
     }
 
     /// The school whose relay lies in the folder `relay` of another, in a file, by
@@ -39,10 +40,10 @@ impl School {
         let log = Log::open_with(&relay, &database, platform)
             .await
             .expect("keys and a database, or neither");
-        Self::serve(folder, log).await
+        Self::with(folder, log, database).await
     }
 
-    async fn serve(folder: tempfile::TempDir, log: Log) -> Self {
+    async fn with(folder: tempfile::TempDir, log: Log, source: Source) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a free port on loopback");
@@ -51,6 +52,7 @@ impl School {
             folder,
             log,
             address,
+            source,
             stop: None,
         };
         school.serve(listener);
@@ -79,7 +81,7 @@ impl School {
                 Err(_) => tokio::task::yield_now().await,
             }
         };
-        self.log = Log::open(&self.path("relay"))
+        self.log = Log::open_at(&self.path("relay"), &self.source)
             .await
             .expect("the school's own folder");
         self.serve(listener);
