@@ -212,6 +212,18 @@ impl Store {
         })
     }
 
+    /// The relay holds the whole file: it may be evicted from now on.
+    ///
+    /// # Errors
+    /// A database error.
+    pub fn release_blob(&mut self, blob: BlobId) -> Result<(), StoreError> {
+        self.write(Durability::Draft, |conn| {
+            conn.prepare_cached("UPDATE blobs SET own = 0 WHERE blob = ?1")?
+                .execute([&blob.0])?;
+            Ok(())
+        })
+    }
+
     /// Keeps a chunk that came down.
     ///
     /// # Errors

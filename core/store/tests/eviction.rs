@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
+use stunity_proto::blob::Manifest;
 use stunity_proto::*;
 use stunity_store::*;
 use stunity_sync::Replica;
@@ -130,7 +131,7 @@ impl Phone {
             }
             Step::Receive(n) => {
                 let bytes = photo(n ^ 0x80);
-                let manifest = Manifest::of(&bytes, "image/jpeg", None);
+                let manifest = Manifest::of(&bytes, "image/jpeg", None).unwrap();
                 self.manifest(&manifest);
                 self.class.relay.take(&mut self.store);
                 self.class.relay.give(&mut self.store);

@@ -36,7 +36,8 @@ fn reads_the_teachers_device(teacher: &mut Client) {
     );
     assert!(!store.search("gathers", 10).unwrap().is_empty());
     assert_eq!(store.unsent().unwrap().waiting, 1);
-    let photo = stunity_store::Manifest::of(&frozen::PHOTO, "image/jpeg", Some("lens.jpg"));
+    let photo =
+        stunity_proto::blob::Manifest::of(&frozen::PHOTO, "image/jpeg", Some("lens.jpg")).unwrap();
     let held = store.blob_bytes(photo.blob).unwrap();
     assert!(held.is_some_and(|bytes| bytes == frozen::PHOTO));
     let documents = store.documents(course, None).unwrap();
