@@ -6,8 +6,8 @@ use stunity_model::Roles;
 use stunity_model::guardians::{self, Access, Consent};
 use stunity_proto::pack::ChainKey;
 use stunity_proto::{
-    AccountId, BlobId, DecodeError, DeviceId, DocId, Entry, EntryId, GroupId, Hash, Lane, NodeId, PackId,
-    SchoolId, Signature, Signer, SpaceId,
+    AccountId, BlobId, DecodeError, DeviceId, DocId, Entry, EntryId, GroupId, Hash, Lane, NodeId,
+    PackId, SchoolId, Signature, Signer, SpaceId,
 };
 use stunity_sync::relay_store::{
     CursorLog, DeviceRecord, Download, LogItem, Page, RelayStore, UploadContext,
