@@ -40,6 +40,49 @@ impl Writer<'_> {
         insert_rows(&mut self.db, "blob_use", vec![row], ONCE).await?;
         Ok(())
     }
+
+    /// An entry names a file no longer. With the last mention go its chunks, unless
+    /// other files have them. They go before the commit: an erasure that is rolled
+    /// back comes again from its author.
+    pub(super) async fn forget_manifest(&mut self, n: i64, op: &[u8]) -> Result<(), ServerError> {
+        let Ok(manifest) = Manifest::decode(op) else {
+            return Ok(());
+        };
+        let blob = manifest.blob.0;
+        sql("DELETE FROM blob_use WHERE blob = $1 AND entry = $2")
+            .bind(blob)
+            .bind(n)
+            .execute(&mut self.db)
+            .await?;
+        let uses: Option<i64> = sql("SELECT COUNT(*) FROM blob_use WHERE blob = $1")
+            .bind(blob)
+            .scalar(&mut self.db)
+            .await?;
+        if uses.is_some_and(|uses| uses > 0) {
+            return Ok(());
+        }
+        for (table, column) in [("blob_chunk", "blob"), ("blob", "id")] {
+            sql(format!("DELETE FROM {table} WHERE {column} = $1"))
+                .bind(blob)
+                .execute(&mut self.db)
+                .await?;
+        }
+        for chunk in &manifest.chunks {
+            let others: Option<i64> = sql("SELECT COUNT(*) FROM blob_chunk WHERE chunk = $1")
+                .bind(chunk.0)
+                .scalar(&mut self.db)
+                .await?;
+            if others.is_some_and(|others| others > 0) {
+                continue;
+            }
+            sql("DELETE FROM device_chunk WHERE chunk = $1")
+                .bind(chunk.0)
+                .execute(&mut self.db)
+                .await?;
+            self.log.blobs().delete(*chunk).await?;
+        }
+        Ok(())
+    }
 }
 
 impl Log {

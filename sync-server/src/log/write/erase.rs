@@ -145,6 +145,9 @@ impl Writer<'_> {
         changes::save(&mut self.db, n, &target).await?;
         for place in places {
             let op = before.body().op(place).unwrap_or_default();
+            if before.header().kinds[place] == Kind::Manifest {
+                self.forget_manifest(n, op).await?;
+            }
             if let Kind::Event(_) = before.header().kinds[place]
                 && let Ok(event) = Event::decode(op)
             {

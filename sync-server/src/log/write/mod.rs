@@ -62,7 +62,7 @@ struct Batch {
 }
 
 pub(super) struct Writer<'a> {
-    log: &'a Log,
+    pub(super) log: &'a Log,
     pub(super) db: Transaction<'a>,
     authority: &'a mut Authority,
     numbers: &'a mut RowNumbers,
