@@ -82,19 +82,7 @@ impl Access for Client {
 /// # Errors
 /// The relay cannot be reached, the link was cut, or either side refused.
 pub async fn sync(client: &mut Client, link: &Link) -> Result<Report, ClientError> {
-    sync_with(client, link, |_| {}).await
-}
-
-/// As [`sync`]; `on_event` hears how far it is.
-///
-/// # Errors
-/// As [`sync`].
-pub async fn sync_with(
-    client: &mut Client,
-    link: &Link,
-    on_event: impl FnMut(&Event),
-) -> Result<Report, ClientError> {
-    run(client, link, None, on_event).await
+    watch(client, link, |_| {}).await
 }
 
 /// As [`sync`], of a client that others use meanwhile. `on_event` hears all.
@@ -230,7 +218,7 @@ async fn session(
             break;
         }
     }
-    note_rate(client, &report, begun.elapsed())?;
+    client.with(|client| note_rate(client, &report, begun.elapsed()))?;
     let _ = sink.close().await;
     Ok(report)
 }

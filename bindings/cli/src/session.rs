@@ -36,7 +36,7 @@ pub fn sync(client: &mut Client, options: Sync, json: bool) -> Result<ExitCode, 
                 });
                 driver::live(client, &link, stop, |event| tell(event, json)).await
             } else {
-                driver::sync_with(client, &link, |event| progress.hear(event)).await
+                driver::watch(client, &link, |event| progress.hear(event)).await
             }
         });
         match result {
