@@ -48,11 +48,8 @@ impl Reader {
 
     pub(crate) fn note(&mut self, item: &LogItem) {
         let header = item.entry.header();
-        // Elsewhere other numbers count.
-        if item.position.space == header.space {
-            for (id, sequence) in &item.named {
-                self.sequences.insert((header.space, *id), *sequence);
-            }
+        for (id, sequence) in &item.head_sequences {
+            self.sequences.insert((item.position.space, *id), *sequence);
         }
         let brought = certificates_in(&header.kinds, item.entry.body());
         self.brought

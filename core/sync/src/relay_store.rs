@@ -34,10 +34,9 @@ pub struct LogItem {
     pub space_hash: Hash,
     /// Whether it cites the same heads as its predecessor in the chain.
     pub same_heads: bool,
-    /// Entries that it cites as heads or names in its operations, each with its
-    /// sequence in the entry's own space, where every reader of the entry's lane
-    /// finds it. Not all need be here.
-    pub named: Vec<(EntryId, u64)>,
+    /// For each cited head, the account's first: its sequence in the space of
+    /// `position`, where it is numbered there.
+    pub head_sequences: Vec<(EntryId, u64)>,
     /// Its changes of documents.
     pub changes: Vec<ChangeNames>,
 }

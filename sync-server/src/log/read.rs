@@ -30,14 +30,14 @@ pub(super) fn lane_key(target: Target) -> Vec<u8> {
 }
 
 fn item(row: &Row, target: Target, epoch: u64) -> Result<LogItem, ServerError> {
-    let named: &[u8] = row.get(9)?;
-    let named = named
+    let heads: &[u8] = row.get(9)?;
+    let head_sequences = heads
         .chunks_exact(40)
-        .map(|named| {
+        .map(|head| {
             let mut sequence = [0; 8];
-            sequence.copy_from_slice(&named[32..]);
+            sequence.copy_from_slice(&head[32..]);
             Ok((
-                EntryId::try_from(&named[..32])?,
+                EntryId::try_from(&head[..32])?,
                 u64::from_be_bytes(sequence),
             ))
         })
@@ -56,7 +56,7 @@ fn item(row: &Row, target: Target, epoch: u64) -> Result<LogItem, ServerError> {
         lane_hash: Hash::try_from(row.get::<&[u8]>(6)?)?,
         space_hash: Hash::try_from(row.get::<&[u8]>(7)?)?,
         same_heads: row.get(8)?,
-        named,
+        head_sequences,
     })
 }
 

@@ -23,7 +23,6 @@ pub use change::change_names;
 pub use inspect::{Anatomy, inspect};
 pub use read::decode_pack;
 pub use write::{Effort, PackWriter};
-pub use write_ops::entries_named;
 
 use crate::{
     AccountId, Body, DocId, Entry, EntryId, Hash, Heads, Kind, Lane, SchoolId, Signer, SpaceId,

@@ -286,7 +286,7 @@ impl Writer<'_> {
         same_heads: bool,
         pending: Option<&str>,
     ) -> Result<i64, ServerError> {
-        let named = self.named_sequences(entry).await?;
+        let heads = self.head_sequences(entry).await?;
         let n = self.row_number().await?;
         self.batch.known.insert(entry.id());
         count(&self.log.metrics().accepted);
@@ -297,7 +297,7 @@ impl Writer<'_> {
             entry.signature.0.into(),
             entry.body().encode().into(),
             same_heads.into(),
-            named.into(),
+            heads.into(),
             pending.into(),
         ]);
         changes::save(&mut self.db, n, entry).await?;

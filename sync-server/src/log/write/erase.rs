@@ -135,11 +135,9 @@ impl Writer<'_> {
         if places.is_empty() {
             return Ok(());
         }
-        // What it named may have been in what goes.
-        sql("UPDATE entry SET body = $1, heads = $3 WHERE n = $2")
+        sql("UPDATE entry SET body = $1 WHERE n = $2")
             .bind(target.body().encode())
             .bind(n)
-            .bind(Vec::<u8>::new())
             .execute(&mut self.db)
             .await?;
         // A hash would tell whoever guesses what was erased that the guess is right.

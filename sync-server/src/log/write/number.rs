@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use stunity_model::judge::facts;
-use stunity_proto::pack::{ChainEntry, ChainKey, entries_named};
+use stunity_proto::pack::{ChainEntry, ChainKey};
 use stunity_proto::receipt::{next_lane_hash, next_space_hash};
-use stunity_proto::{AccountId, Entry, EntryId, Hash, Heads, Kind, Lane, SpaceId};
+use stunity_proto::{AccountId, Entry, EntryId, Hash, Heads, Lane, SpaceId};
 use stunity_sync::relay_store::LogItem;
 use stunity_sync::{Position, Target};
 
@@ -17,9 +17,6 @@ use crate::log::changes;
 
 /// Numbers that one draw from PostgreSQL's sequence gives.
 const ROW_NUMBERS: i64 = 64;
-
-/// Entries named in operations that are looked up: a pack names the others in full.
-const NAMED_IN_OPERATIONS: usize = 256;
 
 /// Numbers for rows: of entries and of texts that are searched. They are keys
 /// only, so that gaps do not matter.
@@ -94,9 +91,8 @@ impl Writer<'_> {
         Ok(Some(found))
     }
 
-    /// Where an entry is numbered for the readers of a lane: in it or in `all`. Who
-    /// reads `staff` reads the whole space.
-    async fn named_sequence(
+    /// Where an entry is numbered for the readers of a lane.
+    async fn head_sequence(
         &mut self,
         space: SpaceId,
         lane: Lane,
@@ -109,42 +105,27 @@ impl Writer<'_> {
         if let Some(known) = known {
             return Ok(known);
         }
-        let (read, lanes) = match lane {
-            Lane::Staff => ("", None),
-            _ => ("AND n.lane IN ($3, $4)", Some([lane, Lane::All])),
-        };
-        let [own, all] = lanes.map_or([None, None], |lanes| lanes.map(|lane| Some(lane.to_key())));
-        let sequence = sql(format!(
+        let sequence = sql(
             "SELECT n.sequence FROM entry e JOIN numbering n ON n.entry = e.n \
-             AND n.space = $2 WHERE e.id = $1 {read} ORDER BY n.sequence LIMIT 1"
-        ))
+             AND n.space = $2 WHERE e.id = $1 AND n.lane IN ($3, $4) ORDER BY n.sequence LIMIT 1",
+        )
         .bind(id.0)
         .bind(space.0)
-        .bind_if(own)
-        .bind_if(all)
+        .bind(lane.to_key())
+        .bind(Lane::All.to_key())
         .scalar(&mut self.db)
         .await?;
         self.batch.sequences.insert((space, lane, id), sequence);
         Ok(sequence)
     }
 
-    /// The cited heads, and the entries that operations name, that whoever reads the
-    /// entry can find by their numbers.
-    pub(super) async fn named_sequences(&mut self, entry: &Entry) -> Result<Vec<u8>, ServerError> {
+    /// The cited heads that whoever reads the entry can find by their numbers: those
+    /// in its own lane, or in `all` of its space.
+    pub(super) async fn head_sequences(&mut self, entry: &Entry) -> Result<Vec<u8>, ServerError> {
         let header = entry.header();
-        let heads = header.heads.account.iter().chain(&header.heads.membership);
-        let mut named: BTreeSet<EntryId> = heads.copied().collect();
-        // An account log names keys and hashes of certificates.
-        if header.lane != Lane::Keys {
-            let events = (entry.ops()).filter(|(kind, _)| matches!(kind, Kind::Event(_)));
-            let ids = events
-                .filter_map(|(_, bytes)| bytes)
-                .flat_map(entries_named);
-            named.extend(ids.take(NAMED_IN_OPERATIONS));
-        }
         let mut out = Vec::new();
-        for id in named {
-            let sequence = self.named_sequence(header.space, header.lane, id).await?;
+        for id in header.heads.account.iter().chain(&header.heads.membership) {
+            let sequence = self.head_sequence(header.space, header.lane, *id).await?;
             if let Some(sequence) = sequence {
                 out.extend_from_slice(&id.0);
                 out.extend_from_slice(&sequence.to_be_bytes());
@@ -206,7 +187,7 @@ impl Writer<'_> {
             lane_hash,
             space_hash,
             same_heads,
-            named: Vec::new(),
+            head_sequences: Vec::new(),
             changes: changes::changes(entry),
         });
         Ok(position)
