@@ -140,7 +140,7 @@ impl Store {
             let mut statement = self.conn.prepare_cached(&format!(
                 "WITH n (about, space, author, at_ms) AS ({sql})
                  SELECT about, space, author, at_ms FROM n WHERE at_ms IS NOT NULL
-                 AND author IS NOT ?1 AND (?2 IS NOT NULL) ORDER BY at_ms DESC LIMIT ?3"
+                 AND author IS NOT ?1 ORDER BY at_ms DESC LIMIT ?3"
             ))?;
             let mut rows = statement.query(params![&me.0, lane, int(limit as u64)])?;
             while let Some(row) = rows.next()? {
