@@ -154,8 +154,11 @@ fn typescript() -> Result<(), String> {
     let age = |file: &str| std::fs::metadata(folder.join(file)).and_then(|m| m.modified());
     let installed = age("node_modules/.package-lock.json");
     if !installed.is_ok_and(|at| age("package-lock.json").is_ok_and(|lock| lock <= at)) {
+        // Not `npm ci`: it refuses a lock file without the packages for other systems,
+        // and some registries do not have all of them.
         let mut npm = Command::new("npm");
-        npm.args(["ci", "--ignore-scripts"]).current_dir(&folder);
+        npm.args(["install", "--no-save", "--ignore-scripts"])
+            .current_dir(&folder);
         tools::run(&mut npm)?;
     }
     for out in ["generated", "build"] {

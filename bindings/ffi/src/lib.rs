@@ -1,7 +1,7 @@
 //! The one interface of the core for other languages. It converts and delegates.
 //!
 //! Kotlin and Swift get it by UniFFI. TypeScript gets the same records as plain
-//! data, which also cross from a page to its worker ([`json`], ADR 0010): the crates
+//! data, which also cross from a page to its worker ([`json`], ADR 0005): the crates
 //! `stunity-node` and `stunity-wasm` carry them.
 //!
 //! No call waits for a network but [`join_account`] and [`sync_account`]; where the
