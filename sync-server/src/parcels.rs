@@ -106,7 +106,7 @@ impl Intake {
             .all(|outcome| matches!(outcome, Outcome::Accepted(_) | Outcome::Pending { .. }));
         if let Some(device) = only_signer(&entries).filter(|_| stored) {
             // Its author will ask for this pack by name before sending it again.
-            log.keep_upload(device, pack_id(&bytes), bytes);
+            log.take_upload(device, pack_id(&bytes), bytes);
         }
         for (entry, outcome) in entries.iter().zip(outcomes) {
             self.note(entry, outcome);

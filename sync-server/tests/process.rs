@@ -1,11 +1,12 @@
-//! The relay as a process of its own: stopped, and without its root.
+//! The relay as a process of its own: killed, stopped, restored, without its root.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use stunity_client::{Client, Joining, Link, NewCourse, driver};
-use stunity_e2e::new_database;
+use stunity_e2e::{CutLink, new_database};
+use stunity_model::Roles;
 use stunity_proto::SpaceId;
 use stunity_server::db::Source;
 use stunity_sync::client::Event;
@@ -140,6 +141,73 @@ fn lessons(client: &Client, course: SpaceId) -> Vec<u64> {
     let mut numbers: Vec<u64> = lessons.iter().map(|lesson| lesson.place).collect();
     numbers.sort_unstable();
     numbers
+}
+
+#[tokio::test]
+async fn a_relay_that_is_killed_while_devices_upload_loses_nothing_acknowledged() {
+    let mut relay = Relay::new().await;
+    let mut teacher = relay.join("teacher", "teacher").await;
+    let mut reader = relay.join("reader", "teacher").await;
+    let course = course(&mut teacher);
+    let account = reader.store().account();
+    teacher.add_staff(course, account, Roles::TEACHER).unwrap();
+    sync(&mut teacher).await;
+    for round in 0..8 {
+        lesson(&mut teacher, course, round);
+        // Cut in another place each time, and the relay killed there.
+        let address = relay.address.parse().unwrap();
+        let link = CutLink::new(address, 1_200 + 450 * round as i64).await;
+        let via = Link {
+            connect_to: Some(format!("http://{}", link.address)),
+        };
+        let _ = driver::sync(&mut teacher, &via).await;
+        relay.kill();
+        relay.start();
+    }
+    sync(&mut teacher).await;
+    sync(&mut reader).await;
+    assert_eq!(lessons(&reader, course), (0..8).collect::<Vec<_>>());
+    assert_eq!(lessons(&teacher, course), lessons(&reader, course));
+}
+
+#[tokio::test]
+async fn a_restored_relay_gets_back_what_devices_had_synced_since_the_backup() {
+    let mut relay = Relay::new().await;
+    if relay.database.is_some() {
+        println!("skipped: PostgreSQL has its own tools for backups");
+        return;
+    }
+    let mut teacher = relay.join("teacher", "teacher").await;
+    let mut reader = relay.join("reader", "teacher").await;
+    let course = course(&mut teacher);
+    let account = reader.store().account();
+    teacher.add_staff(course, account, Roles::TEACHER).unwrap();
+    lesson(&mut teacher, course, 0);
+    sync(&mut teacher).await;
+    relay.run(&["backup", &relay.path("backup")]);
+    // Acknowledged after the backup, and read by another.
+    for number in 1..4 {
+        lesson(&mut teacher, course, number);
+        sync(&mut teacher).await;
+    }
+    sync(&mut reader).await;
+    relay.kill();
+    relay.run(&["restore", &relay.path("backup")]);
+    relay.start();
+    // Work that was never sent goes too, in its place of the chain.
+    lesson(&mut teacher, course, 4);
+    sync(&mut teacher).await;
+    let mut third = relay.join("third", "teacher").await;
+    let account = third.store().account();
+    teacher.add_staff(course, account, Roles::TEACHER).unwrap();
+    sync(&mut teacher).await;
+    for client in [&mut reader, &mut third] {
+        sync(client).await;
+        assert_eq!(lessons(client, course), (0..5).collect::<Vec<_>>());
+    }
+    // And nothing is offered twice.
+    let again = driver::sync(&mut teacher, &Link::default()).await.unwrap();
+    assert!(again.sent < 400, "{again:?}");
 }
 
 #[tokio::test]

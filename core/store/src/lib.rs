@@ -35,6 +35,7 @@ mod files;
 mod fold;
 mod forks;
 mod incarnation;
+mod lost;
 mod maintenance;
 mod meta;
 mod order;

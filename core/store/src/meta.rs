@@ -13,6 +13,8 @@ pub(crate) const CLOCK_ANCHOR: &str = "clock-anchor";
 /// The entry that was being decoded when the app last ended.
 pub(crate) const SUSPECT: &str = "suspect";
 pub(crate) const FORKED: &str = "forked";
+/// The relay was restored: own entries wait until it has sent what it holds.
+pub(crate) const LOST: &str = "lost";
 /// Something was erased, and old frames of the WAL may still have it.
 pub(crate) const ERASED: &str = "erased";
 pub(crate) const LINK_RATE: &str = "link-rate";

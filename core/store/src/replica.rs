@@ -10,9 +10,9 @@ use stunity_sync::replica::{
 };
 use stunity_sync::{Cursor, Position, Replica, SyncError};
 
-use crate::database::Durability;
+use crate::database::{Durability, int};
 use crate::entries::{self, EntryRow, Found, Sent, State};
-use crate::{Store, StoreError, meta, order, process, transfer, trust};
+use crate::{Store, StoreError, lost, meta, order, process, transfer, trust};
 
 impl Replica for Store {
     fn owner(&self) -> Owner {
@@ -140,6 +140,9 @@ impl Replica for Store {
             self.rotate()?;
             self.process()?;
         }
+        if lost::is_waiting(&self.conn)? {
+            self.write(Durability::Sealed, |conn| meta::drop(conn, meta::LOST))?;
+        }
         Ok(())
     }
 
@@ -173,6 +176,11 @@ struct Leaves<'a> {
 }
 
 impl Leaves<'_> {
+    /// The relay's epoch; without a receipt none that lost anything.
+    fn epoch(&self) -> i64 {
+        self.receipt.map_or(0, |(receipt, _)| int(receipt.epoch))
+    }
+
     /// The flush and leaf of the next entry, which must be `id`'s.
     fn take(&mut self, id: &stunity_proto::EntryId) -> (Option<i64>, Option<u32>) {
         let Some((receipt, flush)) = self.receipt else {
@@ -204,6 +212,12 @@ impl Store {
             receipt: flush.receipt.as_ref().zip(row),
             next: 0,
         };
+        // Before what comes: what the relay still has is acknowledged by it.
+        if let Some(receipt) = &flush.receipt {
+            for target in &flush.removed {
+                lost::doubt_target(conn, target, int(receipt.epoch))?;
+            }
+        }
         for (pack, outcomes) in &flush.results {
             store_results(conn, *pack, outcomes, &mut leaves, &mut stored)?;
         }
@@ -213,11 +227,12 @@ impl Store {
         for pack in &flush.finished {
             transfer::drop_partial(conn, *pack)?;
         }
-        for cursor in &flush.cursors {
-            order::save_cursor(conn, cursor)?;
-        }
+        // A target that begins anew is removed and moved at once.
         for target in &flush.removed {
             order::drop_cursor(conn, target)?;
+        }
+        for cursor in &flush.cursors {
+            order::save_cursor(conn, cursor)?;
         }
         Ok(stored)
     }
@@ -317,6 +332,8 @@ fn store_results(
             Outcome::Pending { position, code } => {
                 accept(conn, entry, position, leaves, Sent::Pending, Some(code))?;
             }
+            Outcome::Refused { code, .. }
+                if code == "chain.gap" && lost::doubt_before(conn, entry.row, leaves.epoch())? => {}
             Outcome::Refused { code, tombstone } => {
                 entries::save_sent(conn, entry.row, Sent::Refused, Some(code), Some(tombstone))?;
                 entries::reconsider(conn, entry.row)?;

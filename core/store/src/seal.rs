@@ -11,7 +11,7 @@ use crate::context::UploadContext;
 use crate::database::{Durability, int, uint};
 use crate::entries::{self, EntryRow, Sent, State};
 use crate::store::load_incarnation;
-use crate::{Store, StoreError, meta, outbox, transfer};
+use crate::{Store, StoreError, lost, meta, outbox, transfer};
 
 /// Entries read at once when packs are made; more do not fit into one.
 const PACK_BATCH: usize = 256;
@@ -92,7 +92,7 @@ impl Store {
         explicit: bool,
     ) -> Result<Option<Upload>, StoreError> {
         // What the other copy sent must be known first, so that nothing goes twice.
-        if self.is_forked()? {
+        if self.is_forked()? || lost::is_waiting(&self.conn)? {
             return Ok(None);
         }
         self.seal()?;

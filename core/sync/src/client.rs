@@ -446,8 +446,9 @@ impl Session {
             part_at(&upload, slice_start(upload.acknowledged))
         };
         let sent = part.offset + part.bytes.len() as u32;
-        // After a cut nobody knows how much arrived: ask before sending more.
-        let waiting = upload.begun && sent < total;
+        // After a cut nobody knows how much arrived: ask before sending more. The
+        // last slice asks too: a relay may have lost those before it.
+        let waiting = upload.begun && (part.offset > 0 || sent < total);
         self.outgoing.insert(
             stream,
             Outgoing {
@@ -813,6 +814,7 @@ impl Session {
             removed: building.removed,
             receipt: Some(FlushReceipt {
                 node: root.node,
+                epoch: root.epoch,
                 signature: root.signature,
                 leaves: leaves.hashes,
                 entries: leaves.entries,

@@ -1,6 +1,6 @@
 //! The cursor list that both sides keep, and the states in which a cut
 //! session may have left it (docs/protocol/06-session.md).
-use stunity_proto::{Hash, Lane, SpaceId, cbor::Writer, receipt};
+use stunity_proto::{Hash, Lane, SpaceId, cbor::Writer, frame::CursorRef, receipt};
 
 use crate::{Cursor, Position, Running, Target, relay_store::CursorLog};
 
@@ -20,6 +20,21 @@ pub(crate) fn update(list: &mut Vec<Cursor>, changed: &[Cursor], removed: &[Targ
 pub(crate) fn position(list: &[Cursor], target: Target) -> Running {
     list.binary_search_by_key(&target, |c| c.target)
         .map_or(Running::START, |index| list[index].at)
+}
+
+/// A target by its place in the list that the client has before a flush, or in full
+/// where it begins anew. `removed`, the targets that the flush takes out, may name
+/// some that only the client's list still has: of another history than this log's.
+pub(crate) fn reference(list: &[Cursor], removed: &[Target], target: Target) -> CursorRef {
+    match list.binary_search_by_key(&target, |c| c.target) {
+        Ok(index) => {
+            let only_there = removed.iter().filter(|other| {
+                **other < target && list.binary_search_by_key(*other, |c| c.target).is_err()
+            });
+            CursorRef::Known((index + only_there.count()) as u32)
+        }
+        Err(_) => CursorRef::New(target.space, target.lane),
+    }
 }
 
 /// The 8 bytes by which the two sides compare their lists.
@@ -187,6 +202,25 @@ mod tests {
         let before = log.clone();
         assert!(!log.settle([0; 8]) && !log.acknowledge([0; 8]));
         assert_eq!(log, before);
+    }
+
+    #[test]
+    fn a_cursor_is_named_by_its_place_in_the_clients_list() {
+        // The client's third of four is not of this log's history.
+        let theirs: Vec<Cursor> = (1..=4).map(|space| cursor(space, 5)).collect();
+        let mut ours = theirs.clone();
+        let removed = [ours.remove(2).target];
+        for (index, known) in theirs.iter().enumerate() {
+            let name = reference(&ours, &removed, known.target);
+            let expected = match index {
+                2 => CursorRef::New(known.target.space, None),
+                _ => CursorRef::Known(index as u32),
+            };
+            assert_eq!(name, expected);
+        }
+        // One that both have and the flush takes out moves nobody.
+        let name = reference(&theirs, &removed, theirs[3].target);
+        assert_eq!(name, CursorRef::Known(3));
     }
 
     #[test]

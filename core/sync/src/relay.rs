@@ -9,9 +9,7 @@ use std::sync::Arc;
 use stunity_identity::Session as AuthSession;
 use stunity_proto::{
     AccountId, DeviceId, EntryId, Hash, PackId, SpaceId,
-    frame::{
-        Content, CursorRef, Flight, Frame, FullCursor, Part, ResultItem, SignedRoot, flags, pack_id,
-    },
+    frame::{Content, Flight, Frame, FullCursor, Part, ResultItem, SignedRoot, flags, pack_id},
     limits,
     pack::{Effort, Item, PackWriter, Place},
     receipt::{Leaf, merkle_root, sha256},
@@ -423,20 +421,14 @@ impl Session {
             // Everything came, but its results were cut off: they are the same.
             return self.complete(store, peer, upload, effects).await;
         }
-        if part.offset > upload.held {
-            // The client believes that more is here than is.
-            effects.push(send(&Frame::Stored {
-                stream,
-                offset: upload.held,
-            }));
-            self.uploads.push(upload);
-            return Ok(());
-        }
         self.uploads.push(upload);
+        // A part beyond what is held is dropped: the client believes that more is here
+        // than is.
         self.slice(store, peer, stream, part.offset, part.bytes, effects)
             .await?;
         // A client that was cut off waits for this, also when nothing had arrived.
         if let Some(upload) = self.uploads.iter().find(|u| u.stream == stream) {
+            store.keep_upload(peer.device, upload.pack).await?;
             effects.push(send(&Frame::Stored {
                 stream,
                 offset: upload.held,
@@ -594,7 +586,10 @@ impl Session {
             let moved = download
                 .cursors
                 .iter()
-                .map(|cursor| (self.cursor_ref(cursor), cursor.at.sequence))
+                .map(|cursor| {
+                    let name = cursors::reference(&self.list, &removed, cursor.target);
+                    (name, cursor.at.sequence)
+                })
                 .collect();
             effects.push(send(&Frame::Cursors(moved)));
             leaves.extend(download.cursors.iter().map(|c| cursor_leaf(c).hash()));
@@ -774,15 +769,6 @@ impl Session {
                 bytes: bytes.to_vec(),
             }));
             offset += bytes.len() as u32;
-        }
-    }
-
-    /// A cursor by its place in the list that the client has now, or in full
-    /// where it begins anew.
-    fn cursor_ref(&self, cursor: &Cursor) -> CursorRef {
-        match self.list.binary_search_by_key(&cursor.target, |c| c.target) {
-            Ok(index) => CursorRef::Known(index as u32),
-            Err(_) => CursorRef::New(cursor.target.space, cursor.target.lane),
         }
     }
 

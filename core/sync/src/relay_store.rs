@@ -174,7 +174,8 @@ pub trait RelayStore: Send + Sync {
         pack: PackId,
     ) -> impl Future<Output = Result<u32, SyncError>> + Send;
 
-    /// Keeps a slice of an upload. May be lazy: what is lost crosses again.
+    /// Keeps a slice of an upload. May be lazy: what is lost crosses again, unless
+    /// [`RelayStore::keep_upload`] was called.
     fn save_upload_slice(
         &self,
         device: DeviceId,
@@ -182,6 +183,13 @@ pub trait RelayStore: Send + Sync {
         total: u32,
         offset: u32,
         bytes: Vec<u8>,
+    ) -> impl Future<Output = Result<(), SyncError>> + Send;
+
+    /// Makes what is held of an upload durable, before the device is told of it.
+    fn keep_upload(
+        &self,
+        device: DeviceId,
+        pack: PackId,
     ) -> impl Future<Output = Result<(), SyncError>> + Send;
 
     /// The bytes held of an upload. It is kept for a while: its results may be

@@ -115,6 +115,8 @@ pub struct Delivered {
 pub struct FlushReceipt {
     /// The node.
     pub node: NodeId,
+    /// The relay's epoch.
+    pub epoch: u64,
     /// Its signature over the root.
     pub signature: Signature,
     /// All leaf hashes, in order.
@@ -290,8 +292,9 @@ pub trait Replica {
 
     /// Everything that the relay held has come. If it showed that another copy of
     /// this device went on writing, the new incarnation begins now: what the other
-    /// copy sent is known and is not sent again. Until this is called,
-    /// [`Replica::next_upload`] gives nothing.
+    /// copy sent is known and is not sent again. If it was restored from a backup, own
+    /// entries that it had acknowledged and that did not come are sent again. Until
+    /// this is called, [`Replica::next_upload`] gives nothing.
     ///
     /// # Errors
     /// The replica's.

@@ -347,6 +347,8 @@ impl Log {
 
     /// What is here of a pack from its start, in the database and before it.
     async fn read_upload(&self, device: DeviceId, pack: PackId) -> Result<Vec<u8>, ServerError> {
+        // Before the database is read: the writer may move parts there meanwhile.
+        let waiting = self.inner.keep.find_upload(device, pack);
         let rows = sql("SELECT \"offset\", bytes FROM upload WHERE device = $1 AND pack = $2")
             .bind(device.0)
             .bind(pack.0)
@@ -356,7 +358,7 @@ impl Log {
         for row in &rows {
             parts.insert(row.get::<i64>(0)? as u32, row.get(1)?);
         }
-        parts.extend(self.inner.keep.find_upload(device, pack));
+        parts.extend(waiting);
         let mut whole = Vec::new();
         for (offset, bytes) in parts {
             // Parts may overlap: what crossed again, or came otherwise.
@@ -389,7 +391,7 @@ impl Log {
 
     /// Keeps a whole pack that came otherwise, in the place of what the device sent
     /// of it.
-    pub(crate) fn keep_upload(&self, device: DeviceId, pack: PackId, bytes: Vec<u8>) {
+    pub(crate) fn take_upload(&self, device: DeviceId, pack: PackId, bytes: Vec<u8>) {
         self.inner.keep.upload(device, pack, 0, bytes);
     }
 }
@@ -486,6 +488,13 @@ impl RelayStore for Log {
         bytes: Vec<u8>,
     ) -> Result<(), SyncError> {
         self.inner.keep.upload(device, pack, offset, bytes);
+        Ok(())
+    }
+
+    async fn keep_upload(&self, device: DeviceId, pack: PackId) -> Result<(), SyncError> {
+        if !self.inner.keep.find_upload(device, pack).is_empty() {
+            self.flush().await?;
+        }
         Ok(())
     }
 

@@ -125,6 +125,7 @@ impl Operator {
                 .collect(),
             receipt: Some(FlushReceipt {
                 node,
+                epoch: 1,
                 signature,
                 leaves,
                 entries: entries

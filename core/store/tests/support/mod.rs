@@ -440,6 +440,7 @@ impl Relay {
         let root = receipt::merkle_root(&leaves);
         FlushReceipt {
             node: self.node.node_id(),
+            epoch: 1,
             signature: sign_root(&self.node, self.school, &root),
             leaves,
             entries: entries
