@@ -213,7 +213,7 @@ impl HostileClass {
     }
 
     /// Closes the devices and looks for entries in every projection, index and list
-    /// of theirs and of the relay.
+    /// of theirs and, where its database is a file, of the relay.
     pub async fn leaves_no_trace_of(self, entries: &[EntryId]) {
         let ids: Vec<EntryId> = entries.to_vec();
         let Self {
@@ -228,7 +228,11 @@ impl HostileClass {
             assert_eq!(traces(&path, &ids, false), Vec::<String>::new());
         }
         let path = school.path("relay").join("relay.db");
-        assert_eq!(traces(&path, &ids, true), Vec::<String>::new());
+        if path.exists() {
+            assert_eq!(traces(&path, &ids, true), Vec::<String>::new());
+        } else {
+            println!("the relay's rows are looked through on SQLite only");
+        }
     }
 }
 
