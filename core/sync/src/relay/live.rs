@@ -1,0 +1,109 @@
+//! Live batches, encoded once for all readers of a target.
+use std::sync::Arc;
+
+use stunity_proto::frame::Frame;
+use stunity_proto::pack::Effort;
+use stunity_proto::receipt::Leaf;
+
+use super::flush::{encode, item_leaves, signed_root};
+use super::{Effect, Session};
+use crate::client::cursor_leaf;
+use crate::reader::Reader;
+use crate::relay_store::LogItem;
+use crate::{Cursor, RelayStore, Running, Target, cursors};
+
+/// A batch for all readers of one target, encoded once.
+#[derive(Clone, Debug)]
+pub struct LiveBatch {
+    /// The target.
+    pub target: Target,
+    /// Where a reader must be to take it.
+    pub from: u64,
+    /// Where it then is.
+    pub to: Running,
+    /// The message.
+    pub frame: Arc<[u8]>,
+}
+
+impl Session {
+    /// Takes a live batch: passes it on if it follows the cursor, ignores what
+    /// was sent already, and else reads what lies between.
+    pub fn on_live(&mut self, batch: &LiveBatch) -> Vec<Effect> {
+        if !self.flying || !self.done_sent {
+            return Vec::new();
+        }
+        let at = cursors::position(&self.list, batch.target);
+        if at.sequence >= batch.to.sequence {
+            return Vec::new();
+        }
+        let busy = self.todo.contains(&batch.target) || !self.own.is_empty();
+        if busy || at.sequence != batch.from {
+            if !self.todo.contains(&batch.target) {
+                self.todo.push_back(batch.target);
+            }
+            return Vec::new();
+        }
+        let cursor = Cursor {
+            target: batch.target,
+            at: batch.to,
+        };
+        cursors::update(&mut self.list, &[cursor], &[]);
+        self.log.sent.push((vec![cursor], Vec::new()));
+        // Without acknowledgements the states in between are worth less than
+        // their memory: a device cut now is asked for its list.
+        if self.log.sent.len() > 64 {
+            self.log.sent.remove(0);
+        }
+        vec![Effect::SendShared(batch.frame.clone())]
+    }
+}
+
+/// Encodes one append for all live readers of a target. `items` are those that
+/// lie in the target, in order; `from` is where the target stood before.
+pub fn encode_live<S: RelayStore>(
+    store: &S,
+    target: Target,
+    from: u64,
+    items: &[LogItem],
+) -> Option<LiveBatch> {
+    let last = items.last()?;
+    let to = Running {
+        epoch: last.position.epoch,
+        sequence: last.position.sequence,
+        hash: if target.lane.is_some() {
+            last.lane_hash
+        } else {
+            last.space_hash
+        },
+    };
+    let known = (from > 0).then_some(target.space);
+    let mut context = Reader::new(store.school(), known);
+    for item in items {
+        context.note(item);
+    }
+    let pack = encode(&context, items, false, Effort::Live);
+    let mut leaves = item_leaves(items);
+    leaves.push(cursor_leaf(&Cursor { target, at: to }).hash());
+    let relay_ms = store.now_ms();
+    leaves.push(
+        Leaf::Time {
+            nonce: [0; 32],
+            relay_ms,
+        }
+        .hash(),
+    );
+    let frame = Frame::Live {
+        space: target.space,
+        lane: target.lane,
+        from,
+        to: to.sequence,
+        pack,
+        root: signed_root(store, &leaves, relay_ms),
+    };
+    Some(LiveBatch {
+        target,
+        from,
+        to,
+        frame: frame.encode().into(),
+    })
+}
