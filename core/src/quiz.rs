@@ -207,8 +207,12 @@ impl Client {
         Ok(())
     }
 
-    /// As [`Client::mark_quizzes`], once after entries came.
-    pub(crate) fn mark_new_work(&mut self) -> Result<usize, ClientError> {
+    /// As [`Client::mark_quizzes`], once after entries came: who carries a session's
+    /// bytes calls it at its end, and has one more session where it queued marks.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn mark_new_work(&mut self) -> Result<usize, ClientError> {
         if !self.unmarked {
             return Ok(0);
         }

@@ -85,6 +85,21 @@ pub const STEPS: &[Step] = &[
         run: interop::node,
     },
     Step {
+        name: "kotlin",
+        quick: false,
+        run: interop::kotlin,
+    },
+    Step {
+        name: "swift",
+        quick: false,
+        run: interop::swift,
+    },
+    Step {
+        name: "web",
+        quick: false,
+        run: interop::web,
+    },
+    Step {
         name: "licences",
         quick: false,
         run: licences,

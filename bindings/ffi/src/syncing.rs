@@ -30,6 +30,8 @@ pub struct Syncing {
 struct State {
     session: Session,
     explicit: bool,
+    /// Whether this session carries the marks of what the one before it brought.
+    marks: bool,
     report: SyncReport,
 }
 
@@ -46,6 +48,7 @@ pub fn begin_sync(account: Arc<Account>) -> Result<Arc<Syncing>, StunityError> {
         state: Mutex::new(State {
             session,
             explicit: false,
+            marks: false,
             report: SyncReport {
                 caught_up: false,
                 sent: 0,
@@ -102,6 +105,15 @@ impl Syncing {
             }
         }
         step.done |= state.report.caught_up && state.session.is_caught_up();
+        // What came was marked: the marks go at once, not at the next sync.
+        if step.done && state.report.caught_up && !state.marks && inner.client.mark_new_work()? > 0
+        {
+            state.marks = true;
+            state.explicit = false;
+            state.report.caught_up = false;
+            state.session = inner.client.begin_session(false, false);
+            (step.again, step.done) = (true, false);
+        }
         Ok(step)
     }
 

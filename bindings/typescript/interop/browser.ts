@@ -58,6 +58,8 @@ try {
 			if (JSON.stringify(again) !== JSON.stringify(found)) {
 				throw new Error("a reload reads something else");
 			}
+			// For people to look at.
+			await tab.screenshot({ path: `${profile}.png` });
 		}
 		console.log(JSON.stringify(found));
 	}

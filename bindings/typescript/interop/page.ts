@@ -1,5 +1,5 @@
 /** The page of the scenario: the browser's driver calls these. */
-import { Stunity } from "../src/web";
+import { Stunity, type Who } from "../src/web";
 import { run, type Step } from "./scenario";
 
 let stunity: Stunity | undefined;
@@ -9,12 +9,51 @@ function core(): Stunity {
 	return stunity;
 }
 
+/** Does a step, and shows what it is and what it found. */
+async function shown<T extends object>(
+	step: string,
+	work: Promise<T>,
+): Promise<T> {
+	const status = document.querySelector("[role=status]");
+	const list = document.querySelector("dl");
+	status?.replaceChildren(`${step}: in progress`);
+	try {
+		const found = await work;
+		status?.replaceChildren(`${step}: done`);
+		list?.replaceChildren(
+			...Object.entries(found).flatMap(([name, value]) => [
+				element("dt", name),
+				element("dd", String(value)),
+			]),
+		);
+		return found;
+	} catch (thrown) {
+		status?.replaceChildren(`${step}: failed`);
+		throw thrown;
+	}
+}
+
+function element(tag: "dt" | "dd", text: string): HTMLElement {
+	const made = document.createElement(tag);
+	made.textContent = text;
+	return made;
+}
+
+async function join(relay: string, code: string): Promise<Who> {
+	return (await core().join(relay, { by: "invitation", code })).who();
+}
+
 const page = {
-	async join(relay: string, code: string): Promise<object> {
-		return (await core().join(relay, { by: "invitation", code })).who();
+	join(relay: string, code: string): Promise<object> {
+		return shown("join", join(relay, code));
 	},
-	async step(step: Step): Promise<object> {
-		return run(await core().open(), step);
+	step(step: Step): Promise<object> {
+		return shown(
+			step,
+			core()
+				.open()
+				.then((account) => run(account, step)),
+		);
 	},
 	/** The code of the reason for which the account cannot be opened here. */
 	async refused(): Promise<string> {

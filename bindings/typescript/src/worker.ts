@@ -30,19 +30,19 @@ function problem(kind: StunityError["kind"], code: string): Error {
 
 const unreachable = () => problem("unreachable", "relay.unreachable");
 
+/** A page that is reloaded lets go of the account no later than this. */
+const LETTING_GO_MS = 2_000;
+
 /** Waits until this worker owns the account, and holds it as long as it lives. */
 function own(): Promise<void> {
 	return new Promise((resolve, reject) => {
+		const signal = AbortSignal.timeout(LETTING_GO_MS);
 		navigator.locks
-			.request("stunity-account", { ifAvailable: true }, (lock) => {
-				if (lock === null) {
-					reject(problem("inUse", "store.in-use"));
-					return undefined;
-				}
+			.request("stunity-account", { signal }, () => {
 				resolve();
 				return new Promise(() => {});
 			})
-			.catch(reject);
+			.catch(() => reject(problem("inUse", "store.in-use")));
 	});
 }
 

@@ -2,12 +2,15 @@
 //! holds an answer.
 #![allow(clippy::unwrap_used)] // A failed step fails the test.
 
-use stunity_client::{Client, NewCourse, NewQuestion, NewQuiz};
+use futures_util::{SinkExt, StreamExt};
+use stunity_client::{Client, NewCourse, NewQuestion, NewQuiz, System};
 use stunity_e2e::School;
+use stunity_ffi::{Account, Step, SyncReport, begin_sync};
 use stunity_identity::StaffRoles;
 use stunity_model::events::Answer;
 use stunity_model::work::Workflow;
 use stunity_proto::{ObjectId, SpaceId};
+use tokio_tungstenite::tungstenite::Message;
 
 const SECRET: &str = "photosynthesis-is-the-answer";
 
@@ -137,6 +140,54 @@ async fn a_quiz_is_marked_by_the_teachers_device_and_shown_to_the_pupil() {
     class.school.sync(&mut class.pupil).await;
     let rows = class.pupil.store().work(course, Some(me)).unwrap();
     assert_eq!(rows[0].points, Some(200));
+}
+
+/// Syncs as a browser's worker does: the host owns the connections.
+async fn carry(folder: &std::path::Path) -> SyncReport {
+    let account = Account::open_with(folder, System::shared()).unwrap();
+    let syncing = begin_sync(account).unwrap();
+    loop {
+        let (mut socket, _) = tokio_tungstenite::connect_async(syncing.url())
+            .await
+            .unwrap();
+        let mut step = Step::default();
+        while !(step.done || step.again) {
+            let message = socket.next().await.unwrap().unwrap();
+            let Message::Binary(bytes) = message else {
+                continue;
+            };
+            step = syncing.on_frame(bytes.to_vec()).unwrap();
+            for bytes in std::mem::take(&mut step.send) {
+                socket.send(Message::Binary(bytes.into())).await.unwrap();
+            }
+        }
+        socket.close(None).await.unwrap();
+        if step.done {
+            return syncing.report();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_teacher_whose_host_owns_the_connection_sends_marks_at_once() {
+    let mut class = class().await;
+    let quiz = publish(&mut class, 1, vec![question(&["yes", "no"], &[1], None)]).await;
+    let course = class.course;
+    let me = class.pupil.store().account();
+    class.pupil.begin_quiz(course, quiz).unwrap();
+    class
+        .pupil
+        .answer_quiz(course, quiz, vec![chosen(1, &[1])], true)
+        .unwrap();
+    class.school.sync(&mut class.pupil).await;
+
+    drop(class.teacher);
+    let report = carry(&class.school.path("teacher")).await;
+    assert!(report.caught_up, "{report:?}");
+
+    class.school.sync(&mut class.pupil).await;
+    let rows = class.pupil.store().work(course, Some(me)).unwrap();
+    assert_eq!(rows[0].points, Some(100));
 }
 
 #[tokio::test]
