@@ -30,9 +30,10 @@ fn fresh(folder: PathBuf) -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-/// Builds a library and says where it is.
+/// Builds a library and says where it is. All libraries are built: cargo chooses the
+/// same features as for the tests, and builds each dependency once.
 fn library(package: &str) -> Result<PathBuf, String> {
-    tools::run(&mut tools::cargo(&["build", "--package", package]))?;
+    tools::run(&mut tools::cargo(&["build", "--workspace", "--lib"]))?;
     let file = format!(
         "{}{}{}",
         std::env::consts::DLL_PREFIX,
@@ -111,8 +112,9 @@ pub fn swift() -> Result<(), String> {
     let mut clang = Command::new("clang");
     clang
         .args(["-fsyntax-only", "-std=c11", "-Wall", "-Wextra", "-Werror"])
-        .args(["-x", "c"])
-        .arg(out.join("stunity_ffiFFI.h"));
+        .arg("-include")
+        .arg(out.join("stunity_ffiFFI.h"))
+        .args(["-x", "c", "/dev/null"]);
     tools::run(&mut clang)?;
     if out.join("stunity_ffiFFI.modulemap").is_file() {
         Ok(())
@@ -165,18 +167,16 @@ fn typescript() -> Result<(), String> {
         std::fs::create_dir_all(folder.join(out)).map_err(|error| error.to_string())?;
     }
     let api = text(&folder.join("generated/api.ts"));
+    // As for `library`: only the interface itself is built again, with its types.
     tools::run(&mut tools::cargo(&[
-        "run",
-        "--quiet",
-        "--package",
-        "stunity-ffi",
+        "build",
+        "--workspace",
         "--features",
-        "typescript",
+        "stunity-ffi/typescript",
         "--bin",
         "stunity-typescript",
-        "--",
-        &api,
-    ]))
+    ]))?;
+    tools::run(Command::new(tools::target().join("debug/stunity-typescript")).arg(api))
 }
 
 /// Types and lint of all TypeScript; needs what [`web`] generates.
