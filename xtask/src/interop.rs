@@ -294,6 +294,8 @@ pub fn node() -> Done<Outcome> {
 pub fn web() -> Done<Outcome> {
     if !tools::has(CHROMIUM) {
         tools::apt("chromium")?;
+        // The picture of the page shows boxes without one; nothing else needs it.
+        let _ = tools::apt("fonts-khmeros");
     }
     let page = bindings::web()?;
     bindings::check()?;
