@@ -40,6 +40,12 @@ pub const MAX_WAITING: usize = 64;
 /// Bytes of the changes that wait, per document: one change of the largest size.
 pub const MAX_WAITING_BYTES: usize = 256 * 1024;
 
+/// Changes of one account that a relay stores though what they follow from is not
+/// there, over all documents. Who goes on writing what a colleague gave by parcel
+/// sends the first change of each document so until the colleague connects; a class
+/// has fewer documents than this.
+pub const MAX_WAITING_OF_AUTHOR: usize = 256;
+
 /// A snapshot, bytes, uncompressed: 80 times the size that a document aims for,
 /// and what the restored entries of one pack may fill.
 pub const MAX_SNAPSHOT_BYTES: usize = 8 * 1024 * 1024;

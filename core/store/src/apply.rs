@@ -143,6 +143,7 @@ impl Store {
                     if let Some(hash) = decode::hash(op) {
                         let source = Source::Entry(work.row, index);
                         documents::save_change(conn, &place, &hash, source)?;
+                        entries::release(conn, &hash.0)?;
                     }
                 }
                 Kind::Manifest => {

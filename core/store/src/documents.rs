@@ -1,7 +1,10 @@
 //! Documents: their changes, the journal of what is being typed, and what is
 //! computed of them. Decoding is `stunity-documents`'.
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension, params};
-use stunity_proto::{DocId, Hash, Lane, SpaceId};
+use stunity_documents::{ChangeHash, DocType, change_links, genesis_hash};
+use stunity_proto::{DocId, Entry, Hash, Kind, Lane, SpaceId};
 
 use crate::entries::EntryRow;
 use crate::{StoreError, entries};
@@ -58,6 +61,39 @@ pub(crate) fn save_change(
     Ok(inserted > 0)
 }
 
+/// The changes that those of an entry follow from and that are not held.
+pub(crate) fn lacking(conn: &Connection, entry: &Entry) -> Result<Vec<Vec<u8>>, StoreError> {
+    let mut held = conn.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM changes WHERE doc = ?1 AND hash = ?2 AND void = 0)",
+    )?;
+    let mut within = BTreeSet::new();
+    let mut lacking = BTreeSet::new();
+    for (kind, op) in entry.ops() {
+        let (Kind::Change { doc, .. }, Some(op)) = (kind, op) else {
+            continue;
+        };
+        let Some((hash, deps)) = change_links(op) else {
+            continue;
+        };
+        for dep in deps {
+            let known = within.contains(&(doc, dep))
+                || is_genesis(&dep)
+                || held.query_row(params![&doc.0, &dep.0], |row| row.get(0))?;
+            if !known {
+                lacking.insert(dep.0.to_vec());
+            }
+        }
+        within.insert((doc, hash));
+    }
+    Ok(lacking.into_iter().collect())
+}
+
+fn is_genesis(hash: &ChangeHash) -> bool {
+    DocType::ALL
+        .into_iter()
+        .any(|doc_type| genesis_hash(doc_type) == *hash)
+}
+
 /// The changes of the outbox that an entry now carries.
 pub(crate) fn move_to_entry(
     conn: &Connection,
@@ -70,7 +106,8 @@ pub(crate) fn move_to_entry(
     Ok(())
 }
 
-/// Takes the changes of an entry out of their documents, all or one of them.
+/// Takes the changes of an entry out of their documents, all or one of them. What
+/// others wrote after them is looked at again.
 pub(crate) fn void_changes(
     conn: &Connection,
     entry: EntryRow,
@@ -82,10 +119,19 @@ pub(crate) fn void_changes(
          (SELECT doc FROM changes WHERE entry = ?1 AND (?2 IS NULL OR position = ?2))",
     )?
     .execute(params![entry, position])?;
-    conn.prepare_cached(
-        "UPDATE changes SET void = 1 WHERE entry = ?1 AND (?2 IS NULL OR position = ?2)",
-    )?
-    .execute(params![entry, position])?;
+    let voided = conn
+        .prepare_cached(
+            "UPDATE changes SET void = 1 WHERE entry = ?1 AND (?2 IS NULL OR position = ?2)",
+        )?
+        .execute(params![entry, position])?;
+    if voided > 0 {
+        conn.prepare_cached(
+            "UPDATE entries SET state = 0 WHERE state = 1 AND send IS NULL AND entry IN
+             (SELECT o.entry FROM changes v JOIN changes o USING (doc)
+              WHERE v.entry = ?1 AND o.entry <> ?1 AND o.void = 0)",
+        )?
+        .execute([entry])?;
+    }
     Ok(())
 }
 
@@ -122,7 +168,7 @@ pub(crate) fn load_changes(conn: &Connection, doc: DocId) -> Result<Vec<Vec<u8>>
         .query_map([&doc.0], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?
         .collect::<Result<Vec<(EntryRow, i64)>, _>>()?;
     // Changes of one entry stand together: it is decoded once.
-    let mut held: Option<(EntryRow, stunity_proto::Entry)> = None;
+    let mut held: Option<(EntryRow, Entry)> = None;
     for (row, position) in rows {
         if held.as_ref().is_none_or(|(known, _)| *known != row) {
             held = Some((row, entries::load(conn, row)?));

@@ -14,7 +14,7 @@ use crate::database::{Durability, int, uint};
 use crate::domain::View;
 use crate::entries::{Class, EntryRow, Sent, State};
 use crate::trust::{Logs, Signed};
-use crate::{Store, StoreError, domain, entries, forks, meta, order, trust};
+use crate::{Store, StoreError, documents, domain, entries, forks, meta, order, trust};
 
 /// Entries a transaction: enough that commits cost little, few enough that a
 /// phone's memory holds them.
@@ -180,7 +180,7 @@ impl Store {
             match marked[..] {
                 [row] if meta::load(conn, meta::SUSPECT)? == Some(row) => {
                     entries::save_state(conn, row, State::Quarantined, Some("document.crash"))?;
-                    crate::documents::void_changes(conn, row, None)?;
+                    documents::void_changes(conn, row, None)?;
                 }
                 [row] => meta::save(conn, meta::SUSPECT, row)?,
                 _ => {}
@@ -395,6 +395,16 @@ impl Store {
             && entries::find(conn, &previous)?.is_none()
         {
             missing.push(previous.0.to_vec());
+        }
+        // Own work stays as it was written.
+        if verdict == Verdict::Accept && work.sent.is_none() {
+            let wants = documents::lacking(conn, entry)?;
+            if !wants.is_empty() {
+                return Ok(Judged::Hold {
+                    code: "change.waiting",
+                    wants,
+                });
+            }
         }
         Ok(match verdict {
             Verdict::Accept => Judged::Apply { wants: missing },

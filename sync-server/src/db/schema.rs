@@ -28,6 +28,10 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/004_files.sql"),
         postgres: include_str!("../../migrations/postgres/004_files.sql"),
     },
+    Migration {
+        sqlite: include_str!("../../migrations/sqlite/005_waiting_changes.sql"),
+        postgres: include_str!("../../migrations/postgres/005_waiting_changes.sql"),
+    },
 ];
 
 /// Brings the database to the newest version, in one transaction.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
-use stunity_documents::{DocType, genesis_hash};
+use stunity_documents::{DocType, change_links, genesis_hash};
 use stunity_proto::pack::change_names;
 use stunity_proto::{DocId, Entry, Hash, Kind};
 use stunity_sync::relay_store::ChangeNames;
@@ -12,7 +12,8 @@ use super::Log;
 use crate::db::{Transaction, sql};
 use crate::error::ServerError;
 
-fn is_genesis(hash: &Hash) -> bool {
+/// Whether it is a change that everybody has.
+pub(crate) fn is_genesis(hash: &Hash) -> bool {
     static KNOWN: OnceLock<BTreeSet<Hash>> = OnceLock::new();
     let of = |doc_type| Hash(genesis_hash(doc_type).0);
     let known = KNOWN.get_or_init(|| DocType::ALL.into_iter().map(of).collect());
@@ -34,16 +35,40 @@ pub(crate) fn changes(entry: &Entry) -> Vec<ChangeNames> {
         .collect()
 }
 
+/// The changes in an entry and what each follows, also those that packs do not take
+/// apart.
+pub(crate) fn links(entry: &Entry) -> Vec<(DocId, Hash, Vec<Hash>)> {
+    let link = |bytes: &[u8]| {
+        change_names(bytes).or_else(|| {
+            let (hash, deps) = change_links(bytes)?;
+            Some((
+                Hash(hash.0),
+                deps.into_iter().map(|dep| Hash(dep.0)).collect(),
+            ))
+        })
+    };
+    entry
+        .ops()
+        .filter_map(|(kind, bytes)| {
+            let (Kind::Change { doc, .. }, Some(bytes)) = (kind, bytes) else {
+                return None;
+            };
+            let (hash, follows) = link(bytes)?;
+            Some((doc, hash, follows))
+        })
+        .collect()
+}
+
 /// Keeps the names of the changes in an entry.
 pub(crate) async fn save(
     db: &mut Transaction<'_>,
     n: i64,
     entry: &Entry,
 ) -> Result<(), ServerError> {
-    for change in changes(entry) {
+    for (doc, hash, _) in links(entry) {
         sql("INSERT INTO document_change VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
-            .bind(change.doc.0)
-            .bind(change.hash.0)
+            .bind(doc.0)
+            .bind(hash.0)
             .bind(n)
             .execute(&mut *db)
             .await?;
@@ -51,13 +76,29 @@ pub(crate) async fn save(
     Ok(())
 }
 
-/// Forgets the names of the changes in an entry.
-pub(crate) async fn forget(db: &mut Transaction<'_>, n: i64) -> Result<(), ServerError> {
+/// Forgets the names of the changes in an entry of which only `left` is left.
+pub(crate) async fn forget(
+    db: &mut Transaction<'_>,
+    n: i64,
+    before: &Entry,
+    left: &Entry,
+) -> Result<(), ServerError> {
     sql("DELETE FROM document_change WHERE entry = $1")
         .bind(n)
-        .execute(db)
+        .execute(&mut *db)
         .await?;
-    Ok(())
+    let kept = links(left);
+    for (doc, hash, _) in links(before) {
+        if kept.iter().any(|(of, kept, _)| (*of, *kept) == (doc, hash)) {
+            continue;
+        }
+        sql("DELETE FROM waiting_change WHERE doc = $1 AND hash = $2")
+            .bind(doc.0)
+            .bind(hash.0)
+            .execute(&mut *db)
+            .await?;
+    }
+    save(db, n, left).await
 }
 
 /// The least and the greatest name of `N` bytes that begins so.

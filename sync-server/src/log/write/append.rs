@@ -84,11 +84,15 @@ impl Writer<'_> {
             }
             Verdict::Refuse(code) => return self.refuse(entry, code).await,
         };
+        let Some(links) = self.link(entry).await? else {
+            return self.refuse(entry, "change.waiting").await;
+        };
         self.mirror_keys(entry).await?;
         let n = self.insert(entry, same_heads, pending).await?;
         let position = self
             .number(n, entry, header.space, header.lane, same_heads)
             .await?;
+        self.save_links(header.author, links).await?;
         if pending.is_none() {
             self.take_effect(n, entry, &position).await?;
         }

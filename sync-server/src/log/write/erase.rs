@@ -141,8 +141,7 @@ impl Writer<'_> {
             .execute(&mut self.db)
             .await?;
         // A hash would tell whoever guesses what was erased that the guess is right.
-        changes::forget(&mut self.db, n).await?;
-        changes::save(&mut self.db, n, &target).await?;
+        changes::forget(&mut self.db, n, &before, &target).await?;
         for place in places {
             let op = before.body().op(place).unwrap_or_default();
             if before.header().kinds[place] == Kind::Manifest {

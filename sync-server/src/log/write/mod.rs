@@ -6,6 +6,7 @@ mod join;
 mod number;
 mod project;
 mod rows;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
