@@ -52,7 +52,7 @@ pub fn run() -> Result<(), String> {
         "\nOpen http://{LISTEN}/\n\nTry, in another terminal:\n  \
          {0} --home {1}/teacher course list\n  \
          {0} --home {1}/pupil-1 status\n  \
-         {0} --home {1}/teacher search ភាសា\n  \
+         {0} --home {1}/teacher search កម្លាំង\n  \
          {0} --home {1}/pupil-1 sync --live\n\nCtrl-C stops the relay.",
         stunity.display(),
         home.display()

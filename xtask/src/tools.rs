@@ -32,6 +32,14 @@ pub fn target() -> PathBuf {
 /// Cargo, in the repository, with the shared target folder.
 pub fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // What cargo says to this program about itself: some build scripts ask for it, and
+    // would run again each time that cargo is started by hand and by xtask in turn.
+    for (name, _) in std::env::vars_os() {
+        let said = name.to_string_lossy();
+        if said.starts_with("CARGO_PKG_") || said.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(name);
+        }
+    }
     command
         .args(args)
         .current_dir(root())

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use stunity_client::{Client, ClientError, Link, Report, driver};
+use stunity_identity::AccountEvent;
 use stunity_model::metered::Network;
 use stunity_store::ItemState;
 use stunity_sync::client::Event;
@@ -196,6 +197,7 @@ pub fn status(client: &mut Client, json: bool) -> Result<ExitCode, ClientError> 
 fn event_name(code: u16) -> String {
     stunity_model::events::TYPES
         .iter()
+        .chain(AccountEvent::TYPES)
         .find(|(known, _)| *known == code)
         .map_or(format!("event {code}"), |(_, name)| (*name).to_owned())
 }

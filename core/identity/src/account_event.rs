@@ -357,6 +357,15 @@ impl RecoveryChange {
 }
 
 impl AccountEvent {
+    /// The event types of account logs and their names.
+    pub const TYPES: &[(u16, &str)] = &[
+        (1, "Root"),
+        (2, "AddDevice"),
+        (3, "RevokeDevice"),
+        (4, "RotateRoot"),
+        (5, "SetRecovery"),
+    ];
+
     /// The event type, as in the header's kinds.
     #[must_use]
     pub fn code(&self) -> u16 {

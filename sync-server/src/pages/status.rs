@@ -7,7 +7,7 @@ use std::fmt::Write;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use stunity_proto::{DeviceId, SpaceId};
+use stunity_proto::{DeviceId, SchoolId, SpaceId};
 use stunity_sync::RelayStore;
 
 use crate::db::sql;
@@ -70,6 +70,8 @@ struct DeviceRow {
 struct SpaceRow {
     space: SpaceId,
     title: Option<String>,
+    /// Whether it is an account's own.
+    account: bool,
     entries: u64,
     lanes: u64,
     last_ms: u64,
@@ -126,7 +128,8 @@ impl Log {
              (SELECT n.received_ms FROM numbering n \
               WHERE n.space = e.space AND n.sequence = e.sequence), \
              (SELECT p.title FROM p_course_page p WHERE p.space = e.space \
-              ORDER BY p.sequence DESC LIMIT 1) \
+              ORDER BY p.sequence DESC LIMIT 1), \
+             (SELECT COUNT(*) FROM account a WHERE a.id = e.space) \
              FROM target_end e WHERE e.lane = $1 AND e.sequence > 0 \
              ORDER BY e.sequence DESC, e.space LIMIT $2")
         .bind(Vec::new())
@@ -141,6 +144,7 @@ impl Log {
                     lanes: row.get(2)?,
                     last_ms: row.get::<Option<i64>>(3)?.unwrap_or_default() as u64,
                     title: row.get(4)?,
+                    account: row.get::<i64>(5)? != 0,
                 })
             })
             .collect()
@@ -179,16 +183,18 @@ fn device_line(out: &mut String, device: &DeviceRow, connected: bool, now: u64) 
     );
 }
 
-fn space_line(out: &mut String, space: &SpaceRow, now: u64) {
+fn space_line(out: &mut String, space: &SpaceRow, school: SchoolId, now: u64) {
     let id = &space.space.to_string()[..8];
     let title = match &space.title {
-        Some(title) => format!("{} <small class=km>{id}</small>", escape(title)),
-        None => format!("<code>{id}</code>"),
+        Some(title) => escape(title),
+        None if space.space.0 == school.0 => Both("the school", "សាលារៀន").to_string(),
+        None if space.account => Both("an account", "គណនី").to_string(),
+        None => Both("a course", "វគ្គសិក្សា").to_string(),
     };
     let last = ago(now.saturating_sub(space.last_ms));
     let _ = write!(
         out,
-        "<tr><td>{title}<td>{}<td>{}<td>{last}</tr>",
+        "<tr><td>{title} <small class=km>{id}</small><td>{}<td>{}<td>{last}</tr>",
         space.entries, space.lanes
     );
 }
@@ -225,7 +231,7 @@ pub async fn page(State(app): State<App>) -> Result<Response, ServerError> {
     }
     let mut space_lines = String::new();
     for space in &spaces {
-        space_line(&mut space_lines, space, now);
+        space_line(&mut space_lines, space, log.school(), now);
     }
     let mut notes = String::new();
     if log.keys().has_root() {
@@ -283,11 +289,12 @@ mod tests {
             space: SpaceId([1; 16]),
             title: Some("<script>alert('x')</script> & \"គណិត\"".into()),
             entries: 3,
+            account: false,
             lanes: 1,
             last_ms: 0,
         };
         let mut out = String::new();
-        space_line(&mut out, &space, 120_000);
+        space_line(&mut out, &space, SchoolId([0; 16]), 120_000);
         assert!(
             out.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;គណិត&quot;")
         );
