@@ -15,6 +15,9 @@ use std::path::PathBuf;
 
 pub use table::{Row, print};
 
+/// Measures a subject, or says what it lacks.
+pub type Measure = fn() -> Result<Vec<Row>, String>;
+
 /// A folder of the real data: `STUNITY_DATA`, or `shared/data` beside the repository.
 fn data(name: &str) -> Result<PathBuf, String> {
     let data = match std::env::var_os("STUNITY_DATA") {

@@ -1,9 +1,9 @@
-//! `stunity-bench [wire|relay|client|classes]…`: prints budgets beside figures.
+//! `stunity-bench [wire|relay|client|classes]…`: prints budgets beside figures. A part of
+//! `relay` alone: `relay.start`, `relay.live`, `relay.idle`, `relay.upload`,
+//! `relay.history`.
 use std::process::ExitCode;
 
-use stunity_bench::{Row, classes, client, print, relay, wire};
-
-type Measure = fn() -> Result<Vec<Row>, String>;
+use stunity_bench::{Measure, classes, client, print, relay, wire};
 
 const SUBJECTS: &[(&str, Measure)] = &[
     ("wire", wire::measure),
@@ -30,16 +30,23 @@ fn main() -> ExitCode {
             }
         };
     }
-    if let Some(unknown) = wanted
-        .iter()
-        .find(|name| SUBJECTS.iter().all(|(subject, _)| subject != name))
-    {
+    let parts = relay::PARTS.iter().map(|(name, part)| (*name, *part));
+    let subjects = SUBJECTS.iter().copied().chain(parts);
+    if let Some(unknown) = (wanted.iter()).find(|name| {
+        subjects
+            .clone()
+            .all(|(subject, _)| subject != name.as_str())
+    }) {
         eprintln!("no such subject: {unknown}; there are wire, relay, client, classes");
         return ExitCode::from(2);
     }
+    let wants = |subject: &str| match wanted.is_empty() {
+        true => SUBJECTS.iter().any(|(name, _)| *name == subject),
+        false => wanted.iter().any(|name| name == subject),
+    };
     let mut good = true;
-    for (subject, measure) in SUBJECTS {
-        if !wanted.is_empty() && wanted.iter().all(|name| name != subject) {
+    for (subject, measure) in subjects {
+        if !wants(subject) {
             continue;
         }
         println!("\n== {subject} ==");

@@ -4,12 +4,13 @@ mod people;
 mod process;
 mod school;
 
-use std::path::Path;
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
 
 use process::{Load, Relay};
 use school::Plan;
 
-use crate::Row;
+use crate::{Measure, Row};
 
 /// Whatever went wrong, in words.
 pub type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
@@ -31,12 +32,29 @@ const ROUNDS: usize = 200;
 /// Histories that must cost the same.
 const HISTORIES: [u64; 2] = [10_000, 1_000_000];
 
-/// Measures.
+/// Its parts, each by itself.
+pub const PARTS: &[(&str, Measure)] = &[
+    ("relay.start", || measure_parts(&[starting])),
+    ("relay.live", || measure_parts(&[live])),
+    ("relay.idle", || measure_parts(&[idle])),
+    ("relay.upload", || measure_parts(&[upload])),
+    ("relay.history", || measure_parts(&[history])),
+];
+
+/// Measures everything.
 ///
 /// # Errors
 /// What could not be set up, in words.
 pub fn measure() -> Result<Vec<Row>, String> {
-    measured().map_err(|error| error.to_string())
+    measure_parts(&[starting, live, idle, upload, history])
+}
+
+fn measure_parts(parts: &[Part]) -> Result<Vec<Row>, String> {
+    let mut rows = Vec::new();
+    let measured =
+        Ground::new().and_then(|ground| parts.iter().try_for_each(|part| part(&ground, &mut rows)));
+    measured.map_err(|error| error.to_string())?;
+    Ok(rows)
 }
 
 /// The loading process: its mode, the relay's address, the plan's file.
@@ -50,30 +68,50 @@ pub fn child(arguments: &[String]) -> Result<(), String> {
     load::run(mode, address, Path::new(plan)).map_err(|error| format!("{mode}: {error}"))
 }
 
-fn measured() -> Fallible<Vec<Row>> {
-    let folder = tempfile::tempdir()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()?;
-    let school = folder.path().join("school");
-    let mut plan = runtime.block_on(Plan::make(&school, IDLE + 1, UPLOADERS))?;
-    runtime.block_on(plan.note_cursors(&school))?;
-    let file = folder.path().join("plan");
-    plan.save(&file)?;
-    let mut rows = Vec::new();
-    starting(&school, &mut rows)?;
-    live(&school, &file, &mut rows)?;
-    idle(&school, &file, &mut rows)?;
-    upload(&school, &file, &mut rows)?;
-    runtime.block_on(history(folder.path(), &mut rows))?;
-    Ok(rows)
+/// Measures one thing.
+type Part = fn(&Ground, &mut Vec<Row>) -> Fallible<()>;
+
+/// Where the schools lie that are loaded.
+struct Ground {
+    folder: tempfile::TempDir,
+    runtime: tokio::runtime::Runtime,
+    made: OnceCell<()>,
 }
 
-fn starting(school: &Path, rows: &mut Vec<Row>) -> Fallible<()> {
+impl Ground {
+    fn new() -> Fallible<Self> {
+        Ok(Self {
+            folder: tempfile::tempdir()?,
+            runtime: tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()?,
+            made: OnceCell::new(),
+        })
+    }
+
+    /// A school with as many accounts as any part needs, and its plan; parts share it.
+    fn school(&self) -> Fallible<(PathBuf, PathBuf)> {
+        let (school, file) = (self.path("school"), self.path("plan"));
+        if self.made.get().is_none() {
+            let mut plan = (self.runtime).block_on(Plan::make(&school, IDLE + 1, UPLOADERS))?;
+            self.runtime.block_on(plan.note_cursors(&school))?;
+            plan.save(&file)?;
+            self.made.get_or_init(|| ());
+        }
+        Ok((school, file))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+fn starting(ground: &Ground, rows: &mut Vec<Row>) -> Fallible<()> {
+    let (school, _) = ground.school()?;
     // The files' pages are warm after the first.
-    drop(Relay::start(school)?);
-    let relay = Relay::start(school)?;
+    drop(Relay::start(&school)?);
+    let relay = Relay::start(&school)?;
     let ready = relay.ready.as_secs_f64() * 1000.0;
     rows.push(Row::at_most("start to ready", ready, 50.0, "ms"));
     let memory = relay.memory()? / 1e6;
@@ -81,9 +119,10 @@ fn starting(school: &Path, rows: &mut Vec<Row>) -> Fallible<()> {
     Ok(())
 }
 
-fn live(school: &Path, plan: &Path, rows: &mut Vec<Row>) -> Fallible<()> {
-    let relay = Relay::start(school)?;
-    let mut load = Load::start(&relay, "live", plan)?;
+fn live(ground: &Ground, rows: &mut Vec<Row>) -> Fallible<()> {
+    let (school, plan) = ground.school()?;
+    let relay = Relay::start(&school)?;
+    let mut load = Load::start(&relay, "live", &plan)?;
     load.wait_connected()?;
     let before = relay.processor()?;
     let report = load.finish()?;
@@ -101,10 +140,11 @@ fn live(school: &Path, plan: &Path, rows: &mut Vec<Row>) -> Fallible<()> {
     Ok(())
 }
 
-fn idle(school: &Path, plan: &Path, rows: &mut Vec<Row>) -> Fallible<()> {
-    let relay = Relay::start(school)?;
+fn idle(ground: &Ground, rows: &mut Vec<Row>) -> Fallible<()> {
+    let (school, plan) = ground.school()?;
+    let relay = Relay::start(&school)?;
     let before = relay.memory()?;
-    let mut load = Load::start(&relay, "idle", plan)?;
+    let mut load = Load::start(&relay, "idle", &plan)?;
     load.wait_connected()?;
     let each = (relay.memory()? - before) / IDLE as f64 / 1000.0;
     load.finish()?;
@@ -113,9 +153,10 @@ fn idle(school: &Path, plan: &Path, rows: &mut Vec<Row>) -> Fallible<()> {
     Ok(())
 }
 
-fn upload(school: &Path, plan: &Path, rows: &mut Vec<Row>) -> Fallible<()> {
-    let relay = Relay::start(school)?;
-    let mut load = Load::start(&relay, "upload", plan)?;
+fn upload(ground: &Ground, rows: &mut Vec<Row>) -> Fallible<()> {
+    let (school, plan) = ground.school()?;
+    let relay = Relay::start(&school)?;
+    let mut load = Load::start(&relay, "upload", &plan)?;
     load.wait_connected()?;
     let before = relay.processor()?;
     let report = load.finish()?;
@@ -135,15 +176,17 @@ fn upload(school: &Path, plan: &Path, rows: &mut Vec<Row>) -> Fallible<()> {
 }
 
 /// The same work with little and with much stored.
-async fn history(folder: &Path, rows: &mut Vec<Row>) -> Fallible<()> {
+fn history(ground: &Ground, rows: &mut Vec<Row>) -> Fallible<()> {
     let mut reports = Vec::new();
     for entries in HISTORIES {
-        let school = folder.join(format!("history-{entries}"));
-        let mut plan = Plan::make(&school, 2, 1).await?;
-        school::fill(&school, plan.course, entries).await?;
-        plan.note_cursors(&school).await?;
-        let file = folder.join("plan");
-        plan.save(&file)?;
+        let school = ground.path(&format!("history-{entries}"));
+        let file = ground.path(&format!("plan-{entries}"));
+        ground.runtime.block_on(async {
+            let mut plan = Plan::make(&school, 2, 1).await?;
+            school::fill(&school, plan.course, entries).await?;
+            plan.note_cursors(&school).await?;
+            plan.save(&file)
+        })?;
         let relay = Relay::start(&school)?;
         reports.push(relay.load("history", &file)?);
     }
