@@ -1,9 +1,11 @@
 //! Where the relays of tests keep their log: a file each, or, where
-//! `STUNITY_TEST_POSTGRES` names a server, a database each.
+//! `STUNITY_TEST_POSTGRES` names a server, a database each; and what stands in it.
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use stunity_server::db::{Source, sql};
+use stunity_proto::EntryId;
+use stunity_server::Log;
+use stunity_server::db::{Dialect, Source, sql};
 
 /// A new database for the relay whose folder this is.
 ///
@@ -35,4 +37,67 @@ pub async fn new_database(folder: &Path) -> Source {
     let mut address: url::Url = server.parse().expect("an address");
     address.set_path(&name);
     Source::new(folder, Some(address.as_str())).expect("the same address with another name")
+}
+
+async fn tables(log: &Log) -> Vec<String> {
+    let names = match log.database().dialect() {
+        Dialect::Sqlite => "SELECT name FROM sqlite_schema WHERE type = 'table'",
+        Dialect::Postgres => {
+            "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = 'public'"
+        }
+    };
+    let names = sql(names).scalars(log.database()).await;
+    names.expect("a schema")
+}
+
+/// Projections and indices of a relay in which something stands that came from these
+/// entries.
+///
+/// # Panics
+/// If the database does not answer.
+pub async fn relay_traces(log: &Log, ids: &[EntryId]) -> Vec<String> {
+    let mut found = Vec::new();
+    for table in tables(log).await {
+        if !table.starts_with("p_") && table != "search_entry" {
+            continue;
+        }
+        for id in ids {
+            let count: i64 = sql(format!(
+                "SELECT COUNT(*) FROM {table} WHERE entry = (SELECT n FROM entry WHERE id = $1)"
+            ))
+            .bind(id.0)
+            .scalar(log.database())
+            .await
+            .expect("a count")
+            .unwrap_or_default();
+            if count > 0 {
+                found.push(format!("{table} of the relay"));
+            }
+        }
+    }
+    found
+}
+
+/// Tables of a relay on PostgreSQL in which a text stands, in any column of any row; of
+/// a file the bytes themselves are to be looked through.
+///
+/// # Panics
+/// If the database does not answer.
+pub async fn tables_with(log: &Log, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    if log.database().dialect() == Dialect::Sqlite {
+        return found;
+    }
+    let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    for table in tables(log).await {
+        // A row as text has its bytes in hexadecimal.
+        let rows: Vec<String> = sql(format!("SELECT CAST(t AS TEXT) FROM {table} t"))
+            .scalars(log.database())
+            .await
+            .expect("rows");
+        if (rows.iter()).any(|row| row.contains(text) || row.contains(&hex)) {
+            found.push(table);
+        }
+    }
+    found
 }

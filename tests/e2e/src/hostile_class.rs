@@ -213,7 +213,7 @@ impl HostileClass {
     }
 
     /// Closes the devices and looks for entries in every projection, index and list
-    /// of theirs and, where its database is a file, of the relay.
+    /// of theirs and of the relay.
     pub async fn leaves_no_trace_of(self, entries: &[EntryId]) {
         let ids: Vec<EntryId> = entries.to_vec();
         let Self {
@@ -225,14 +225,10 @@ impl HostileClass {
         drop((teacher, pupil));
         for device in ["teacher", "pupil"] {
             let path = school.path(device).join("account.db");
-            assert_eq!(traces(&path, &ids, false), Vec::<String>::new());
+            assert_eq!(traces(&path, &ids), Vec::<String>::new());
         }
-        let path = school.path("relay").join("relay.db");
-        if path.exists() {
-            assert_eq!(traces(&path, &ids, true), Vec::<String>::new());
-        } else {
-            println!("the relay's rows are looked through on SQLite only");
-        }
+        let of_relay = crate::relay_traces(&school.log, &ids).await;
+        assert_eq!(of_relay, Vec::<String>::new());
     }
 }
 
@@ -256,10 +252,10 @@ pub fn carry(client: &mut Client, entries: &[Entry]) -> ParcelImport {
     report
 }
 
-/// Tables of a database in which something stands that came from these entries. A
-/// relay's rows name an entry by its number.
+/// Tables of a device's database in which something stands that came from these
+/// entries.
 #[must_use]
-pub fn traces(path: &Path, ids: &[EntryId], relay: bool) -> Vec<String> {
+pub fn traces(path: &Path, ids: &[EntryId]) -> Vec<String> {
     use rusqlite::{Connection, OpenFlags};
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
     let db = Connection::open_with_flags(path, flags).expect("a database");
@@ -270,16 +266,11 @@ pub fn traces(path: &Path, ids: &[EntryId], relay: bool) -> Vec<String> {
         .expect("a schema")
         .collect::<Result<_, _>>()
         .expect("names");
-    tables.push(if relay { "search_entry" } else { "findable" }.into());
+    tables.push("findable".into());
     let mut found = Vec::new();
     for id in ids {
         for table in &tables {
-            let sql = match relay {
-                true => format!(
-                    "SELECT count(*) FROM {table} WHERE entry = (SELECT n FROM entry WHERE id = ?1)"
-                ),
-                false => format!("SELECT count(*) FROM {table} WHERE entry = ?1"),
-            };
+            let sql = format!("SELECT count(*) FROM {table} WHERE entry = ?1");
             let count: i64 = db
                 .query_row(&sql, [&id.0], |row| row.get(0))
                 .expect("a count");

@@ -8,7 +8,7 @@ mod link;
 mod school;
 mod trace_link;
 
-pub use database::new_database;
+pub use database::{new_database, relay_traces, tables_with};
 pub use hand::Hand;
 pub use hostile_class::{DUE, HostileClass, carry, say, traces};
 pub use link::CutLink;

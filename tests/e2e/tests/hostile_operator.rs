@@ -408,7 +408,7 @@ fn traces(class: HostileClass, ids: &[EntryId]) -> Vec<String> {
     drop((teacher, pupil));
     ["teacher", "pupil"]
         .iter()
-        .flat_map(|device| stunity_e2e::traces(&school.path(device).join("account.db"), ids, false))
+        .flat_map(|device| stunity_e2e::traces(&school.path(device).join("account.db"), ids))
         .collect()
 }
 
