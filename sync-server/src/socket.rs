@@ -4,17 +4,20 @@ use axum::extract::ws::{Message as Ws, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use futures_util::{SinkExt, StreamExt, stream::SplitSink};
 use rand_core::RngCore;
+use std::sync::Arc;
 use std::time::Duration;
 use stunity_proto::{frame::Frame, limits};
-use stunity_sync::SyncError;
 use stunity_sync::relay::{Effect, Session, error_frame};
-use tokio::sync::mpsc;
+use stunity_sync::{RelayStore, SyncError};
+use tokio::time::timeout;
 
-use crate::log::{Bus, Message, Subscriber};
+use crate::log::{Inbox, Message, Subscriber};
 use crate::run::App;
 
-/// Buffers of a socket: a slice with its head; the defaults are 128 KiB.
-const BUFFER: usize = 4 * 1024;
+/// Buffers of a socket: what comes is small, what goes is written together up to a
+/// few slices. The defaults are 128 KiB.
+const READ_BUFFER: usize = 2 * 1024;
+const WRITE_BUFFER: usize = 4 * 1024;
 /// A client that says nothing for so long before flight one is gone.
 const FLIGHT_TIMEOUT: Duration = Duration::from_secs(60);
 /// A live client is asked whether it is there.
@@ -25,169 +28,200 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 /// `GET /sync`.
 pub async fn sync(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
     upgrade
-        .read_buffer_size(BUFFER)
-        .write_buffer_size(0)
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
         .max_write_buffer_size(limits::MAX_FRAME * 2)
         .max_message_size(limits::MAX_FRAME)
         .max_frame_size(limits::MAX_FRAME)
         .on_upgrade(move |socket| run(app, socket))
 }
 
-type Sink = SplitSink<WebSocket, Ws>;
-
-async fn send(sink: &mut Sink, bytes: Vec<u8>) -> bool {
-    let sending = sink.send(Ws::Binary(bytes.into()));
-    matches!(
-        tokio::time::timeout(SEND_TIMEOUT, sending).await,
-        Ok(Ok(()))
-    )
+/// One connection.
+struct Connection {
+    app: App,
+    sink: SplitSink<WebSocket, Ws>,
+    session: Session,
+    inbox: Arc<Inbox>,
+    subscriber: Option<Subscriber>,
 }
 
+/// What the connection waits for.
+enum Wake {
+    Frame(Option<Result<Ws, axum::Error>>),
+    Told(Message),
+    Shutdown,
+    Pump,
+    Silence,
+}
+
+// The steps of a session are futures of many kilobytes, which most connections rarely
+// take: they are boxed, so that a silent connection is small.
 async fn run(app: App, socket: WebSocket) {
-    let (mut sink, mut stream) = socket.split();
+    let (sink, mut stream) = socket.split();
     let mut nonce = [0; 32];
     app.log.random().fill_bytes(&mut nonce);
-    let (mut session, hello) = Session::open(app.host.clone(), nonce);
-    let (messages, mut inbox) = mpsc::channel(crate::log::BACKLOG);
-    let mut subscriber: Option<Subscriber> = None;
+    let (session, hello) = Session::open(app.host.clone(), nonce);
     let mut shutdown = app.shutdown.clone();
+    let inbox: Arc<Inbox> = Arc::default();
+    let mut connection = Connection {
+        app,
+        sink,
+        session,
+        inbox: inbox.clone(),
+        subscriber: None,
+    };
+    let mut goes_on = connection.carry_out(Ok(vec![hello])).await;
     let mut lagged = false;
-    if !apply(&app, &mut sink, &mut subscriber, vec![hello]).await {
-        return;
-    }
-    loop {
+    while goes_on {
         // While a pack is coming in, what has come is heard first: one receipt then
         // covers its results and what goes down.
-        if session.wants_pump() && !session.is_receiving() {
-            match session.pump(&app.log).await {
-                Ok(effects) => {
-                    if !apply(&app, &mut sink, &mut subscriber, effects).await {
-                        break;
-                    }
-                }
-                Err(error) => {
-                    end(&mut sink, &error).await;
-                    break;
-                }
-            }
+        if connection.session.wants_pump()
+            && !connection.session.is_receiving()
+            && !Box::pin(connection.pump()).await
+        {
+            break;
         }
-        let wait = match session.device() {
+        let pumps = connection.session.wants_pump();
+        let wait = match connection.session.device() {
             None => FLIGHT_TIMEOUT,
             Some(_) => PING,
         };
-        let effects = tokio::select! {
+        let wake = tokio::select! {
             biased;
-            frame = stream.next() => match frame {
-                Some(Ok(Ws::Binary(bytes))) => {
-                    lagged = false;
-                    let result = session.on_frame(&app.log, &bytes).await;
-                    if subscriber.is_none() && let Some(device) = session.device() {
-                        subscriber = register(&app, device, &messages).await;
-                    }
-                    result
-                }
-                Some(Ok(Ws::Pong(_) | Ws::Ping(_))) => { lagged = false; Ok(Vec::new()) }
-                Some(Ok(Ws::Text(_))) => Err(SyncError::Protocol("text message")),
-                Some(Ok(Ws::Close(_)) | Err(_)) | None => break,
-            },
-            Some(message) = inbox.recv() => match message {
-                Message::Batch(batch) => Ok(session.on_live(&batch)),
-                Message::Rights => session.on_rights_changed(&app.log).await,
-                Message::Ephemeral(space, lane, bytes) => {
-                    let frame = Frame::Ephemeral { space, lane, bytes: bytes.to_vec() };
-                    Ok(vec![Effect::Send(frame.encode())])
-                }
-                Message::Replaced => break,
-            },
-            _ = shutdown.changed() => {
-                let _ = send(&mut sink, Frame::Goodbye.encode()).await;
-                break;
-            }
+            frame = stream.next() => Wake::Frame(frame),
+            message = inbox.next() => Wake::Told(message),
+            _ = shutdown.changed() => Wake::Shutdown,
             // What the client says in between (a next upload, leaving) is heard before
             // the next flush is made.
-            () = tokio::task::yield_now(), if session.wants_pump() => {
-                session.pump(&app.log).await
+            () = tokio::task::yield_now(), if pumps => Wake::Pump,
+            () = tokio::time::sleep(wait) => Wake::Silence,
+        };
+        if matches!(wake, Wake::Frame(_)) {
+            lagged = false;
+        }
+        goes_on = match wake {
+            Wake::Frame(Some(Ok(Ws::Binary(bytes)))) => Box::pin(connection.on_frame(&bytes)).await,
+            Wake::Frame(Some(Ok(Ws::Pong(_) | Ws::Ping(_)))) => true,
+            Wake::Frame(Some(Ok(Ws::Text(_)))) => {
+                let error = SyncError::Protocol("text message");
+                connection.carry_out(Err(error)).await
             }
-            () = tokio::time::sleep(wait) => {
-                if session.device().is_none() || lagged {
-                    break;
-                }
+            Wake::Frame(Some(Ok(Ws::Close(_)) | Err(_)) | None) => false,
+            Wake::Told(message) => connection.on_message(message).await,
+            Wake::Shutdown => {
+                connection.send(Frame::Goodbye.encode()).await;
+                connection.flush().await;
+                false
+            }
+            Wake::Pump => Box::pin(connection.pump()).await,
+            Wake::Silence if connection.session.device().is_none() || lagged => false,
+            Wake::Silence => {
                 lagged = true;
-                if sink.send(Ws::Ping(Vec::new().into())).await.is_err() {
-                    break;
-                }
-                Ok(Vec::new())
+                connection
+                    .sink
+                    .send(Ws::Ping(Vec::new().into()))
+                    .await
+                    .is_ok()
             }
         };
-        match effects {
-            Ok(effects) => {
-                if !apply(&app, &mut sink, &mut subscriber, effects).await {
-                    break;
-                }
+    }
+    Box::pin(connection.close()).await;
+}
+
+impl Connection {
+    async fn on_frame(&mut self, bytes: &[u8]) -> bool {
+        let result = self.session.on_frame(&self.app.log, bytes).await;
+        if self.subscriber.is_none()
+            && let Some(device) = self.session.device()
+        {
+            self.register(device).await;
+        }
+        self.carry_out(result).await
+    }
+
+    async fn on_message(&mut self, message: Message) -> bool {
+        let effects = match message {
+            Message::Batch(batch) => self.session.on_live(&batch),
+            Message::Rights => {
+                self.session.on_rights_changed();
+                return true;
             }
+            Message::Ephemeral(space, lane, bytes) => {
+                let bytes = bytes.to_vec();
+                let frame = Frame::Ephemeral { space, lane, bytes };
+                vec![Effect::Send(frame.encode())]
+            }
+            Message::Replaced => return false,
+        };
+        self.carry_out(Ok(effects)).await
+    }
+
+    async fn pump(&mut self) -> bool {
+        let result = self.session.pump(&self.app.log).await;
+        self.carry_out(result).await
+    }
+
+    async fn register(&mut self, device: stunity_proto::DeviceId) {
+        let log = &self.app.log;
+        let Ok(Some(record)) = log.device(device).await else {
+            return;
+        };
+        log.saw_device(device);
+        crate::metrics::count(&log.metrics().sessions);
+        let inbox = self.inbox.clone();
+        self.subscriber = Some(Subscriber::new(log.clone(), record.account, device, inbox));
+    }
+
+    /// Carries out effects; false if the connection is over.
+    async fn carry_out(&mut self, result: Result<Vec<Effect>, SyncError>) -> bool {
+        let effects = match result {
+            Ok(effects) => effects,
             Err(error) => {
-                end(&mut sink, &error).await;
+                tracing::info!(code = error.code(), "a session ended");
+                self.send(error_frame(&error)).await;
+                self.flush().await;
+                return false;
+            }
+        };
+        let mut goes_on = true;
+        for effect in effects {
+            match effect {
+                Effect::Send(bytes) => goes_on &= self.send(bytes).await,
+                Effect::SendShared(bytes) => goes_on &= self.send(bytes.to_vec()).await,
+                Effect::Subscribe(targets) => {
+                    if let Some(subscriber) = &self.subscriber {
+                        subscriber.subscribe(targets);
+                    }
+                }
+                Effect::Ephemeral(space, lane, bytes) => {
+                    if let Some(subscriber) = &self.subscriber {
+                        let bus = self.app.log.bus();
+                        bus.ephemeral(subscriber.id(), space, lane, &bytes);
+                    }
+                }
+                Effect::Close => goes_on = false,
+            }
+            if !goes_on {
                 break;
             }
         }
+        self.flush().await && goes_on
     }
-    if let Err(error) = session.close(&app.log).await {
-        tracing::warn!(code = error.code(), "cursors of a session were not kept");
+
+    /// Hands a message over; it goes with the next flush, or before if it is large.
+    async fn send(&mut self, bytes: Vec<u8>) -> bool {
+        let sending = self.sink.feed(Ws::Binary(bytes.into()));
+        matches!(timeout(SEND_TIMEOUT, sending).await, Ok(Ok(())))
     }
-    let _ = sink.close().await;
-}
 
-async fn register(
-    app: &App,
-    device: stunity_proto::DeviceId,
-    messages: &mpsc::Sender<Message>,
-) -> Option<Subscriber> {
-    use stunity_sync::RelayStore;
-    let record = app.log.device(device).await.ok()??;
-    app.log.saw_device(device);
-    crate::metrics::count(&app.log.metrics().sessions);
-    Some(Subscriber::new(
-        app.log.clone(),
-        record.account,
-        device,
-        messages.clone(),
-    ))
-}
+    async fn flush(&mut self) -> bool {
+        matches!(timeout(SEND_TIMEOUT, self.sink.flush()).await, Ok(Ok(())))
+    }
 
-async fn end(sink: &mut Sink, error: &SyncError) {
-    tracing::info!(code = error.code(), "a session ended");
-    let _ = send(sink, error_frame(error)).await;
-}
-
-/// Carries out effects; false if the connection is over.
-async fn apply(
-    app: &App,
-    sink: &mut Sink,
-    subscriber: &mut Option<Subscriber>,
-    effects: Vec<Effect>,
-) -> bool {
-    let bus: &Bus = app.log.bus();
-    for effect in effects {
-        let sent = match effect {
-            Effect::Send(bytes) => send(sink, bytes).await,
-            Effect::SendShared(bytes) => send(sink, bytes.to_vec()).await,
-            Effect::Subscribe(targets) => {
-                if let Some(subscriber) = subscriber {
-                    subscriber.subscribe(targets);
-                }
-                true
-            }
-            Effect::Ephemeral(space, lane, bytes) => {
-                if let Some(subscriber) = subscriber {
-                    bus.ephemeral(subscriber.id(), space, lane, &bytes);
-                }
-                true
-            }
-            Effect::Close => false,
-        };
-        if !sent {
-            return false;
+    async fn close(mut self) {
+        if let Err(error) = self.session.close(&self.app.log).await {
+            tracing::warn!(code = error.code(), "cursors of a session were not kept");
         }
+        let _ = self.sink.close().await;
     }
-    true
 }

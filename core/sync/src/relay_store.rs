@@ -80,6 +80,15 @@ pub struct UploadContext {
     pub certificate: Option<Hash>,
 }
 
+/// What became of entries that were to be stored.
+#[derive(Clone, Debug, Default)]
+pub struct Appended {
+    /// In their order.
+    pub outcomes: Vec<Outcome>,
+    /// Whether what their author reads may have changed.
+    pub rights_changed: bool,
+}
+
 /// The relay's log, as a session sees it. What a call answers is durable.
 pub trait RelayStore: Send + Sync {
     /// The school.
@@ -207,7 +216,7 @@ pub trait RelayStore: Send + Sync {
         &self,
         from: DeviceId,
         entries: Vec<Entry>,
-    ) -> impl Future<Output = Result<Vec<Outcome>, SyncError>> + Send;
+    ) -> impl Future<Output = Result<Appended, SyncError>> + Send;
 
     /// Keeps a download for a device that may be cut. May be lazy.
     fn save_download(

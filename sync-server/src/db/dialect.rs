@@ -32,6 +32,19 @@ impl Dialect {
         }
     }
 
+    /// Asks, within a transaction that writes, for a number that is as it was, or one
+    /// higher where `true`, unless another connection has written since it was asked.
+    #[must_use]
+    pub fn written(self) -> (&'static str, bool) {
+        match self {
+            Self::Sqlite => ("PRAGMA data_version", false),
+            Self::Postgres => (
+                "UPDATE batch SET number = number + 1 RETURNING number",
+                true,
+            ),
+        }
+    }
+
     /// How a row of `table` is written.
     pub(super) fn row_of(self, table: &str) -> RowShape {
         match (self, table) {

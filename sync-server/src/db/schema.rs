@@ -32,6 +32,10 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/005_waiting_changes.sql"),
         postgres: include_str!("../../migrations/postgres/005_waiting_changes.sql"),
     },
+    Migration {
+        sqlite: include_str!("../../migrations/sqlite/006_batches.sql"),
+        postgres: include_str!("../../migrations/postgres/006_batches.sql"),
+    },
 ];
 
 /// Brings the database to the newest version, in one transaction.

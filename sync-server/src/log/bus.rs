@@ -1,35 +1,20 @@
 //! Who is connected to what. Batches are encoded once for each target that
-//! somebody reads live; a subscriber that does not keep up loses messages and
-//! reads the gap from the log.
+//! somebody reads live; a session that does not keep up loses them, is told so,
+//! and reads the gap from the log.
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use stunity_proto::{AccountId, DeviceId, Lane, SpaceId};
 use stunity_sync::Target;
 use stunity_sync::relay::LiveBatch;
-use tokio::sync::mpsc;
 
-/// What a session hears.
-#[derive(Clone, Debug)]
-pub enum Message {
-    /// New entries.
-    Batch(Arc<LiveBatch>),
-    /// What the account may read has changed.
-    Rights,
-    /// Presence or typing of another device.
-    Ephemeral(SpaceId, Lane, Arc<[u8]>),
-    /// The device opened another session: this one ends.
-    Replaced,
-}
-
-/// Messages that a slow session may leave waiting.
-pub const BACKLOG: usize = 64;
+use super::inbox::{Inbox, Message};
 
 #[derive(Debug)]
 struct Session {
     account: AccountId,
     device: DeviceId,
-    messages: mpsc::Sender<Message>,
+    inbox: Arc<Inbox>,
     targets: BTreeSet<Target>,
 }
 
@@ -65,9 +50,7 @@ impl Bus {
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic while the lock was held leaves a registry that is still
         // consistent enough: its maps are updated one by one.
-        self.state
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether anybody reads a target live.
@@ -96,9 +79,9 @@ impl Bus {
         let (mut took, mut slow) = (0, 0);
         for id in state.readers.get(&batch.target).into_iter().flatten() {
             if let Some(session) = state.sessions.get(id) {
-                match session.messages.try_send(Message::Batch(batch.clone())) {
-                    Ok(()) => took += 1,
-                    Err(_) => slow += 1,
+                match session.inbox.put(Message::Batch(batch.clone())) {
+                    true => took += 1,
+                    false => slow += 1,
                 }
             }
         }
@@ -110,8 +93,15 @@ impl Bus {
         let state = self.state();
         for id in state.accounts.get(&account).into_iter().flatten() {
             if let Some(session) = state.sessions.get(id) {
-                let _ = session.messages.try_send(Message::Rights);
+                session.inbox.put(Message::Rights);
             }
+        }
+    }
+
+    /// Tells all sessions to look into the log.
+    pub fn all_look_again(&self) {
+        for session in self.state().sessions.values() {
+            session.inbox.put(Message::Rights);
         }
     }
 
@@ -126,8 +116,7 @@ impl Bus {
             };
             for id in state.readers.get(&target).into_iter().flatten() {
                 if let (true, Some(session)) = (*id != from, state.sessions.get(id)) {
-                    let message = Message::Ephemeral(space, lane, bytes.clone());
-                    let _ = session.messages.try_send(message);
+                    (session.inbox).put(Message::Ephemeral(space, lane, bytes.clone()));
                 }
             }
         }
@@ -137,19 +126,14 @@ impl Bus {
 impl Subscriber {
     /// Registers a session; an older one of the same device is told to end.
     #[must_use]
-    pub fn new(
-        log: super::Log,
-        account: AccountId,
-        device: DeviceId,
-        messages: mpsc::Sender<Message>,
-    ) -> Self {
+    pub fn new(log: super::Log, account: AccountId, device: DeviceId, inbox: Arc<Inbox>) -> Self {
         let mut state = log.bus().state();
         let id = state.next;
         state.next += 1;
         if let Some(old) = state.devices.insert(device, id)
             && let Some(session) = state.sessions.get(&old)
         {
-            let _ = session.messages.try_send(Message::Replaced);
+            session.inbox.put(Message::Replaced);
         }
         state.accounts.entry(account).or_default().insert(id);
         state.sessions.insert(
@@ -157,7 +141,7 @@ impl Subscriber {
             Session {
                 account,
                 device,
-                messages,
+                inbox,
                 targets: BTreeSet::new(),
             },
         );

@@ -10,6 +10,7 @@ mod bus;
 mod changes;
 mod codec;
 mod files;
+mod inbox;
 mod judging;
 mod keep;
 mod read;
@@ -21,12 +22,14 @@ use std::sync::Arc;
 
 use stunity_identity::{Certificate, StaffAdmission};
 use stunity_proto::{AccountId, DeviceId, Entry};
+use stunity_sync::relay_store::Appended;
 use stunity_sync::replica::Outcome;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 pub use backup::restore;
-pub use bus::{BACKLOG, Bus, Message, Subscriber};
+pub use bus::{Bus, Subscriber};
+pub use inbox::{Inbox, Message};
 
 use crate::blobs::Blobs;
 use crate::db::{Database, Source, Statement, migrate, sql};
@@ -45,7 +48,7 @@ pub(crate) enum Request {
     Append {
         from: Option<DeviceId>,
         entries: Vec<Entry>,
-        answer: oneshot::Sender<Result<Vec<Outcome>, ServerError>>,
+        answer: oneshot::Sender<Result<Appended, ServerError>>,
     },
     /// An account joins: its root is bound, then its first entries are stored.
     Join {
@@ -249,6 +252,15 @@ impl Log {
         from: Option<DeviceId>,
         entries: Vec<Entry>,
     ) -> Result<Vec<Outcome>, ServerError> {
+        Ok(self.append_from(from, entries).await?.outcomes)
+    }
+
+    /// As [`Log::append_entries`], and whether the author's rights changed.
+    async fn append_from(
+        &self,
+        from: Option<DeviceId>,
+        entries: Vec<Entry>,
+    ) -> Result<Appended, ServerError> {
         let (answer, wait) = oneshot::channel();
         let request = Request::Append {
             from,

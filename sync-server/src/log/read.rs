@@ -10,9 +10,8 @@ use stunity_proto::{
     PackId, SchoolId, Signature, Signer, SpaceId,
 };
 use stunity_sync::relay_store::{
-    CursorLog, DeviceRecord, Download, LogItem, Page, RelayStore, UploadContext,
+    Appended, CursorLog, DeviceRecord, Download, LogItem, Page, RelayStore, UploadContext,
 };
-use stunity_sync::replica::Outcome;
 use stunity_sync::{Position, Running, SyncError, Target};
 
 use super::Log;
@@ -502,8 +501,8 @@ impl RelayStore for Log {
         Ok(self.read_upload(device, pack).await?)
     }
 
-    async fn append(&self, from: DeviceId, entries: Vec<Entry>) -> Result<Vec<Outcome>, SyncError> {
-        Ok(self.append_entries(Some(from), entries).await?)
+    async fn append(&self, from: DeviceId, entries: Vec<Entry>) -> Result<Appended, SyncError> {
+        Ok(self.append_from(Some(from), entries).await?)
     }
 
     async fn save_download(&self, device: DeviceId, download: Download) -> Result<(), SyncError> {

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use stunity_server::Log;
 use stunity_server::db::{Database, Source};
-use stunity_server::log::{BACKLOG, Message, Subscriber};
+use stunity_server::log::{Inbox, Message, Subscriber};
 use stunity_server::platform::Platform;
 use stunity_sync::RelayStore;
 use stunity_sync::relay::{Effect, Session};
 use stunity_test_support::disk::Disk;
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
 
 use crate::dice::Dice;
 use crate::failure::{Failure, OrFail};
@@ -36,8 +35,7 @@ pub struct Relay {
 pub struct RelaySide {
     session: Session,
     subscriber: Option<Subscriber>,
-    messages: mpsc::Sender<Message>,
-    inbox: mpsc::Receiver<Message>,
+    inbox: Arc<Inbox>,
 }
 
 /// What the relay does with a connection.
@@ -129,12 +127,10 @@ impl Relay {
         let mut nonce = [0; 32];
         Platform::fill_random(&*self.machine, &mut nonce);
         let (session, hello) = Session::open(HOST.to_owned(), nonce);
-        let (messages, inbox) = mpsc::channel(BACKLOG);
         let side = RelaySide {
             session,
             subscriber: None,
-            messages,
-            inbox,
+            inbox: Arc::default(),
         };
         match hello {
             Effect::Send(hello) => Some((side, hello)),
@@ -158,7 +154,7 @@ impl RelaySide {
                 log.clone(),
                 record.account,
                 device,
-                self.messages.clone(),
+                self.inbox.clone(),
             ));
         }
         self.answer(result)
@@ -182,17 +178,16 @@ impl RelaySide {
     }
 
     /// Hears what other sessions caused; none if there was nothing.
-    pub fn hear(&mut self, relay: &Relay) -> Option<Answer> {
-        let message = self.inbox.try_recv().ok()?;
-        let log = relay.log()?;
+    pub fn hear(&mut self) -> Option<Answer> {
+        let message = self.inbox.take()?;
         Some(match message {
             Message::Batch(batch) => {
                 let effects = self.session.on_live(&batch);
                 self.answer(Ok(effects))
             }
             Message::Rights => {
-                let result = relay.wait(self.session.on_rights_changed(log));
-                self.answer(result)
+                self.session.on_rights_changed();
+                Answer::Send(Vec::new())
             }
             Message::Ephemeral(..) => Answer::Send(Vec::new()),
             Message::Replaced => Answer::End(Vec::new(), Some("replaced".into())),

@@ -298,7 +298,7 @@ impl World {
         let ids: Vec<u64> = self.connections.keys().copied().collect();
         for id in ids {
             while let Some(mut side) = self.relay_side(id) {
-                match side.hear(&self.relay) {
+                match side.hear() {
                     Some(answer) => self.answered(id, side, answer)?,
                     None => {
                         if let Some(connection) = self.connections.get_mut(&id) {

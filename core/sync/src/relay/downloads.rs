@@ -48,10 +48,8 @@ impl Session {
                         item.space_hash
                     },
                 };
-                if !self
-                    .own
-                    .contains(&(item.position.space, item.position.sequence))
-                {
+                let place = (item.position.space, item.position.sequence);
+                if !self.own.contains_key(&place) {
                     size += item.entry.len();
                     context.note(&item);
                     chosen.push(item);
@@ -108,7 +106,7 @@ impl Session {
                 for item in page.items {
                     at = item.position.sequence;
                     let leaf = entry_leaf(&item.position, item.entry.id()).hash();
-                    let has_result = self.own.contains(&(item.position.space, at));
+                    let has_result = self.own.contains_key(&(item.position.space, at));
                     if at <= cursor.at.sequence && !has_result && !known.contains(&leaf) {
                         left_out.push(item);
                     }

@@ -4,11 +4,12 @@ use stunity_proto::pack::{Effort, Item, PackWriter, Place};
 use stunity_proto::receipt::{Leaf, merkle_root};
 use stunity_proto::{Hash, limits};
 
+use super::outlook::{Outlook, targets_of};
 use super::{Effect, Session, send};
 use crate::client::{cursor_leaf, entry_leaf};
 use crate::reader::Reader;
 use crate::relay_store::LogItem;
-use crate::{RelayStore, SyncError, Target, cursors};
+use crate::{RelayStore, SyncError, cursors};
 
 impl Session {
     /// Makes the next flush: results, one pack at most, cursors, receipt, and
@@ -23,6 +24,19 @@ impl Session {
         if !self.wants_flush() {
             let stream = &mut self.next_stream;
             return self.files.pump(store, peer.account, stream).await;
+        }
+        if self.outlook == Outlook::Unknown {
+            let effects = self.look(store, peer).await?;
+            if !effects.is_empty() {
+                return Ok(effects);
+            }
+        }
+        if self.outlook == Outlook::Listening {
+            self.look_for_more(store).await?;
+            // Another look may have found nothing new.
+            if !self.wants_flush() {
+                return Ok(Vec::new());
+            }
         }
         let mut effects = Vec::new();
         let mut leaves = std::mem::take(&mut self.result_leaves);
@@ -79,12 +93,11 @@ impl Session {
         );
         effects.push(send(&Frame::Receipt(signed_root(store, &leaves, relay_ms))));
         cursors::update(&mut self.list, &download.cursors, &removed);
-        self.own.retain(|(space, sequence)| {
-            let whole = Target {
-                space: *space,
-                lane: None,
-            };
-            cursors::position(&self.list, whole).sequence < *sequence
+        let list = &self.list;
+        self.own.retain(|(space, sequence), lane| {
+            targets_of(*space, *lane)
+                .into_iter()
+                .all(|target| cursors::position(list, target).sequence < *sequence)
         });
         if !download.cursors.is_empty() || !removed.is_empty() {
             self.log.sent.push((download.cursors, removed));

@@ -6,6 +6,7 @@ use stunity_proto::pack::Effort;
 use stunity_proto::receipt::Leaf;
 
 use super::flush::{encode, item_leaves, signed_root};
+use super::outlook::Outlook;
 use super::{Effect, Session};
 use crate::client::cursor_leaf;
 use crate::reader::Reader;
@@ -27,16 +28,17 @@ pub struct LiveBatch {
 
 impl Session {
     /// Takes a live batch: passes it on if it follows the cursor, ignores what
-    /// was sent already, and else reads what lies between.
+    /// was sent already or will be looked for, and else reads what lies between.
     pub fn on_live(&mut self, batch: &LiveBatch) -> Vec<Effect> {
-        if !self.flying || !self.done_sent {
+        if !self.flying || self.outlook != Outlook::Known {
             return Vec::new();
         }
         let at = cursors::position(&self.list, batch.target);
         if at.sequence >= batch.to.sequence {
             return Vec::new();
         }
-        let busy = self.todo.contains(&batch.target) || !self.own.is_empty();
+        let busy =
+            !self.done_sent || self.todo.contains(&batch.target) || self.has_own_in(batch.target);
         if busy || at.sequence != batch.from {
             if !self.todo.contains(&batch.target) {
                 self.todo.push_back(batch.target);

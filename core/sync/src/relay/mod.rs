@@ -6,16 +6,18 @@
 mod downloads;
 mod flush;
 mod live;
+mod outlook;
 mod uploads;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use stunity_identity::Session as AuthSession;
 use stunity_proto::frame::{Content, Flight, Frame, FullCursor, ResultItem, flags};
-use stunity_proto::{AccountId, DeviceId, Hash, PackId, SpaceId};
+use stunity_proto::{AccountId, DeviceId, Hash, Lane, PackId, SpaceId};
 
 pub use self::live::{LiveBatch, encode_live};
+use self::outlook::Outlook;
 use self::uploads::Upload;
 use crate::relay_files::Files;
 use crate::relay_store::{CursorLog, Download};
@@ -33,7 +35,7 @@ pub enum Effect {
     /// From now on, give live batches of these targets to the session.
     Subscribe(Vec<Target>),
     /// Give presence to the other readers of the lane.
-    Ephemeral(SpaceId, stunity_proto::Lane, Vec<u8>),
+    Ephemeral(SpaceId, Lane, Vec<u8>),
     /// End the connection after what was sent.
     Close,
 }
@@ -59,12 +61,15 @@ pub struct Session {
     log: CursorLog,
     /// The cursors after everything sent.
     list: Vec<Cursor>,
+    /// What the account reads, sorted.
+    view: Vec<Target>,
+    outlook: Outlook,
     /// Targets that may have more than was sent.
     todo: VecDeque<Target>,
     uploads: Vec<Upload>,
     results: Vec<(PackId, Vec<ResultItem>)>,
-    /// Own entries with results in this session: not sent back.
-    own: BTreeSet<(SpaceId, u64)>,
+    /// Own entries with results in this session, and their lanes: not sent back.
+    own: BTreeMap<(SpaceId, u64), Lane>,
     result_leaves: Vec<Hash>,
     removed: Vec<Target>,
     resumed: Option<(Download, u32)>,
@@ -94,10 +99,12 @@ impl Session {
             waiting: None,
             log: CursorLog::default(),
             list: Vec::new(),
+            view: Vec::new(),
+            outlook: Outlook::Known,
             todo: VecDeque::new(),
             uploads: Vec::new(),
             results: Vec::new(),
-            own: BTreeSet::new(),
+            own: BTreeMap::new(),
             result_leaves: Vec::new(),
             removed: Vec::new(),
             resumed: None,
@@ -124,6 +131,7 @@ impl Session {
     fn wants_flush(&self) -> bool {
         self.flying
             && (!self.results.is_empty()
+                || self.outlook != Outlook::Known
                 || !self.todo.is_empty()
                 || self.resumed.is_some()
                 || !self.removed.is_empty()
@@ -151,7 +159,7 @@ impl Session {
             (None, Frame::Flight(flight)) => self.flight(store, flight, &mut effects).await?,
             (None, _) => return Err(SyncError::Protocol("frame before flight one")),
             (Some(peer), Frame::CursorList(list)) => {
-                self.cursor_list(store, peer, list, &mut effects).await?;
+                self.cursor_list(store, peer, list).await?;
             }
             (
                 Some(peer),
@@ -248,7 +256,7 @@ impl Session {
             self.upload(store, peer, 0, part, effects).await?;
         }
         if self.log.settle(flight.cursors) {
-            self.start(store, peer, &flight, effects).await
+            self.start(store, peer, &flight).await
         } else {
             self.waiting = Some(flight);
             effects.push(send(&Frame::NeedCursors));
@@ -263,7 +271,6 @@ impl Session {
         store: &S,
         peer: Peer,
         list: Vec<FullCursor>,
-        effects: &mut Vec<Effect>,
     ) -> Result<(), SyncError> {
         let Some(flight) = self.waiting.take() else {
             return Err(SyncError::Protocol("cursor list not asked for"));
@@ -293,7 +300,7 @@ impl Session {
             acknowledged: known,
             sent: Vec::new(),
         };
-        self.start(store, peer, &flight, effects).await
+        self.start(store, peer, &flight).await
     }
 
     /// Both sides know where the client stands: what it reads and lacks.
@@ -302,7 +309,6 @@ impl Session {
         store: &S,
         peer: Peer,
         flight: &Flight,
-        effects: &mut Vec<Effect>,
     ) -> Result<(), SyncError> {
         self.list = self.log.acknowledged.clone();
         self.flying = true;
@@ -321,58 +327,8 @@ impl Session {
                 break;
             }
         }
-        let view = self.look(store, peer).await?;
-        if self.live {
-            effects.push(Effect::Subscribe(view));
-        }
+        self.outlook = Outlook::Unknown;
         Ok(())
-    }
-
-    /// Reads what the account may read now and how far each target goes.
-    async fn look<S: RelayStore>(
-        &mut self,
-        store: &S,
-        peer: Peer,
-    ) -> Result<Vec<Target>, SyncError> {
-        let view = store.view(peer.account).await?;
-        let ends = store.ends(&view).await?;
-        self.todo = view
-            .iter()
-            .zip(&ends)
-            .filter(|(target, end)| end.sequence > cursors::position(&self.list, **target).sequence)
-            .map(|(target, _)| *target)
-            .collect();
-        // Who is of the staff stands in the school's own space, and courses are judged
-        // by it: what comes before it would be looked at twice.
-        let school = store.school().space();
-        (self.todo.make_contiguous()).sort_by_key(|target| target.space != school);
-        for cursor in &self.list {
-            if !view.contains(&cursor.target) && !self.removed.contains(&cursor.target) {
-                self.removed.push(cursor.target);
-            }
-        }
-        Ok(view)
-    }
-
-    /// What the account reads has changed: looks again.
-    ///
-    /// # Errors
-    /// As [`Session::on_frame`].
-    pub async fn on_rights_changed<S: RelayStore>(
-        &mut self,
-        store: &S,
-    ) -> Result<Vec<Effect>, SyncError> {
-        match self.peer {
-            Some(peer) if self.flying && !self.upload_only => {
-                let view = self.look(store, peer).await?;
-                Ok(if self.live {
-                    vec![Effect::Subscribe(view)]
-                } else {
-                    Vec::new()
-                })
-            }
-            _ => Ok(Vec::new()),
-        }
     }
 
     /// The connection ends: keeps what is known of the device's cursors, and what came

@@ -5,6 +5,7 @@ use stunity_proto::{EntryId, PackId, limits};
 
 use super::{Effect, Peer, Session, send};
 use crate::client::entry_leaf;
+use crate::relay_store::Appended;
 use crate::replica::Outcome;
 use crate::{RelayStore, SyncError, uploader};
 
@@ -129,12 +130,15 @@ impl Session {
         };
         let entries: Vec<_> = items.into_iter().map(|item| item.entry).collect();
         let ids: Vec<EntryId> = entries.iter().map(|entry| entry.id()).collect();
-        let outcomes = store.append(peer.device, entries).await?;
+        let Appended {
+            outcomes,
+            rights_changed,
+        } = store.append(peer.device, entries).await?;
         let mut results = Vec::with_capacity(outcomes.len());
         for (outcome, id) in outcomes.into_iter().zip(ids) {
             let (result, leaf) = match outcome {
                 Outcome::Accepted(position) => {
-                    self.own.insert((position.space, position.sequence));
+                    self.note_own(&position);
                     let result = ResultItem::Accepted {
                         sequence: position.sequence,
                         received_ms: position.received_ms,
@@ -142,7 +146,7 @@ impl Session {
                     (result, entry_leaf(&position, id))
                 }
                 Outcome::Pending { position, code } => {
-                    self.own.insert((position.space, position.sequence));
+                    self.note_own(&position);
                     let result = ResultItem::Pending {
                         sequence: position.sequence,
                         received_ms: position.received_ms,
@@ -159,13 +163,8 @@ impl Session {
             self.result_leaves.push(leaf.hash());
         }
         self.results.push((upload.pack, results));
-        // The new entries move the device's own cursors, and may have changed
-        // what it reads.
-        if self.flying && !self.upload_only {
-            let view = self.look(store, peer).await?;
-            if self.live {
-                effects.push(Effect::Subscribe(view));
-            }
+        if rights_changed {
+            self.on_rights_changed();
         }
         Ok(())
     }

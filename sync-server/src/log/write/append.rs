@@ -116,11 +116,11 @@ impl Writer<'_> {
     pub(super) async fn find_known(&mut self, requests: &[Request]) -> Result<(), ServerError> {
         let ids: Vec<EntryId> = requests
             .iter()
-            .filter_map(|request| match request {
-                Request::Append { entries, .. } => Some(entries),
-                _ => None,
+            .flat_map(|request| match request {
+                Request::Append { entries, .. } => &entries[..],
+                Request::Join { join, .. } => std::slice::from_ref(&join.genesis),
+                _ => &[],
             })
-            .flatten()
             .map(Entry::id)
             .collect();
         for ids in ids.chunks(KNOWN_AT_ONCE) {

@@ -33,7 +33,12 @@ impl Writer<'_> {
         ) {
             return Err(ServerError::Refused("account-log.invalid"));
         }
+        let is_bound = self.authority.account(account).is_some();
         let roles = self.redeem(&join.proof, account).await?;
+        if is_bound && roles == 0 {
+            // The answer was lost on its way.
+            return self.must_append(genesis).await;
+        }
         let event = if roles == 0 {
             Event::from(RosterBind {
                 account,

@@ -16,7 +16,7 @@ use stunity_proto::pack::{ChainEntry, ChainKey};
 use stunity_proto::{AccountId, EntryId, Hash, Lane, SpaceId};
 use stunity_sync::Target;
 use stunity_sync::relay::encode_live;
-use stunity_sync::relay_store::LogItem;
+use stunity_sync::relay_store::{Appended, LogItem};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
@@ -60,6 +60,8 @@ struct Batch {
     items: Vec<LogItem>,
     rights: BTreeSet<AccountId>,
     erasures: Erasures,
+    /// Another process has written since the batch before: nobody was told of it.
+    others_wrote: bool,
 }
 
 pub(super) struct Writer<'a> {
@@ -261,7 +263,15 @@ impl Writer<'_> {
                 for entry in &entries {
                     outcomes.push(self.append(from, entry).await?);
                 }
-                when_committed(answer, outcomes)
+                let rights = &self.batch.rights;
+                let rights_changed = entries
+                    .iter()
+                    .any(|entry| rights.contains(&entry.header().author));
+                let appended = Appended {
+                    outcomes,
+                    rights_changed,
+                };
+                when_committed(answer, appended)
             }
             Request::Join { join, answer } => or_refused(self.join(*join).await, answer)?,
             Request::Admit { admission, answer } => {
@@ -298,6 +308,9 @@ fn publish(log: &Log, batch: &Batch) {
             metrics.delivered.fetch_add(took, Ordering::Relaxed);
             metrics.dropped.fetch_add(slow, Ordering::Relaxed);
         }
+    }
+    if batch.others_wrote {
+        log.bus().all_look_again();
     }
     for account in &batch.rights {
         log.bus().rights_changed(*account);

@@ -24,8 +24,8 @@ const ROW_NUMBERS: i64 = 64;
 pub(super) struct RowNumbers {
     next: i64,
     end: i64,
-    /// SQLite's count of what other connections have written.
-    data_version: Option<i64>,
+    /// The database's answer to [`Dialect::written`].
+    written: Option<i64>,
 }
 
 impl RowNumbers {
@@ -167,6 +167,12 @@ impl Writer<'_> {
             lane: Some(lane),
         };
         self.batch.starts.entry(target).or_insert(in_lane.sequence);
+        // Of the school's lanes about people, only what has begun is in their view.
+        if let (Lane::One(person), 0) = (lane, in_lane.sequence)
+            && space == self.log.keys().school().space()
+        {
+            self.batch.rights.insert(person);
+        }
         let end = |hash| End {
             sequence,
             hash,
@@ -257,17 +263,20 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Another process may have written to the file, such as a command of the
+    /// Another process may have written to the database, such as a command of the
     /// school's: what is known by heart is then asked again.
     pub(super) async fn notice_others(&mut self) -> Result<(), ServerError> {
-        if self.db.dialect() == Dialect::Postgres {
+        let (question, counts_own) = self.db.dialect().written();
+        let written: i64 = sql(question).one(&mut self.db).await?.get(0)?;
+        let Some(before) = self.numbers.written.replace(written) else {
+            self.authority.clear();
             return Ok(());
-        }
-        let version: i64 = sql("PRAGMA data_version").one(&mut self.db).await?.get(0)?;
-        if self.numbers.data_version.replace(version) != Some(version) {
+        };
+        if written != before + i64::from(counts_own) {
             self.authority.clear();
             self.numbers.next = 0;
             self.numbers.end = 0;
+            self.batch.others_wrote = true;
         }
         Ok(())
     }

@@ -1,0 +1,88 @@
+//! What the account reads: looked at when a session starts and when it changes.
+use stunity_proto::{Lane, SpaceId};
+
+use super::{Effect, Peer, Session};
+use crate::{Position, RelayStore, SyncError, Target, cursors};
+
+/// What the session knows of what its account reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outlook {
+    /// All of it: what the view lacked is sent or in `todo`.
+    Known,
+    /// What it reads, not how far that goes: asked once the driver listens, so that
+    /// nothing falls in between.
+    Listening,
+    /// Neither.
+    Unknown,
+}
+
+/// What an entry of a lane may be read by.
+pub(super) fn targets_of(space: SpaceId, lane: Lane) -> [Target; 2] {
+    [None, Some(lane)].map(|lane| Target { space, lane })
+}
+
+impl Session {
+    /// What the account reads has changed, or what was told was missed: the next flush
+    /// looks again.
+    pub fn on_rights_changed(&mut self) {
+        if self.flying && !self.upload_only {
+            self.outlook = Outlook::Unknown;
+        }
+    }
+
+    /// Reads what the account may read now; gives what the driver is to listen to.
+    pub(super) async fn look<S: RelayStore>(
+        &mut self,
+        store: &S,
+        peer: Peer,
+    ) -> Result<Vec<Effect>, SyncError> {
+        self.view = store.view(peer.account).await?;
+        self.outlook = Outlook::Listening;
+        for cursor in &self.list {
+            if !self.view.contains(&cursor.target) && !self.removed.contains(&cursor.target) {
+                self.removed.push(cursor.target);
+            }
+        }
+        Ok(match self.live {
+            true => vec![Effect::Subscribe(self.view.clone())],
+            false => Vec::new(),
+        })
+    }
+
+    /// Reads how far each target goes. What comes later, the driver tells.
+    pub(super) async fn look_for_more<S: RelayStore>(
+        &mut self,
+        store: &S,
+    ) -> Result<(), SyncError> {
+        let ends = store.ends(&self.view).await?;
+        self.todo = (self.view.iter().zip(&ends))
+            .filter(|(target, end)| end.sequence > cursors::position(&self.list, **target).sequence)
+            .map(|(target, _)| *target)
+            .collect();
+        // Who is of the staff stands in the school's own space, and courses are judged
+        // by it: what comes before it would be looked at twice.
+        let school = store.school().space();
+        (self.todo.make_contiguous()).sort_by_key(|target| target.space != school);
+        self.outlook = Outlook::Known;
+        Ok(())
+    }
+
+    /// An own entry was numbered: its target has it past the cursor.
+    pub(super) fn note_own(&mut self, position: &Position) {
+        let at = (position.space, position.sequence);
+        self.own.insert(at, position.lane);
+        if self.outlook != Outlook::Known {
+            return;
+        }
+        for target in targets_of(position.space, position.lane) {
+            if self.view.binary_search(&target).is_ok() && !self.todo.contains(&target) {
+                self.todo.push_back(target);
+            }
+        }
+    }
+
+    /// Whether own entries lie past the cursor of a target.
+    pub(super) fn has_own_in(&self, target: Target) -> bool {
+        (self.own.iter()).any(|((space, _), lane)| targets_of(*space, *lane).contains(&target))
+    }
+}

@@ -1,0 +1,1 @@
+-- SQLite lets one write at a time and counts itself what others wrote.

@@ -1,0 +1,207 @@
+//! What comes while a session of the relay looks around reaches it all the same.
+#![allow(clippy::unwrap_used)] // A failed step fails the test.
+use std::sync::Arc;
+
+use stunity_e2e::hand::op;
+use stunity_e2e::{Hand, School};
+use stunity_identity::{Session as Auth, StaffRoles};
+use stunity_model::events::{Comment, CourseGenesis, Enrol};
+use stunity_proto::frame::{Flight, Frame, cursors_hash, flags};
+use stunity_proto::{Lane, ObjectId, Signature, SpaceId};
+use stunity_server::log::{Inbox, Join, Message, Proof, Subscriber};
+use stunity_sync::relay::{Effect, Session};
+use stunity_sync::replica::Outcome;
+use stunity_sync::{RelayStore, Target};
+
+const HOST: &str = "relay.example";
+const NONCE: [u8; 32] = [3; 32];
+
+/// A live session of a device, driven step by step as the relay's driver does.
+struct Line<'a> {
+    school: &'a School,
+    session: Session,
+    inbox: Arc<Inbox>,
+    subscriber: Subscriber,
+}
+
+impl<'a> Line<'a> {
+    /// Flight one has come.
+    async fn open(school: &'a School, hand: &Hand) -> Self {
+        let (mut session, _) = Session::open(HOST.into(), NONCE);
+        let mut flight = Flight {
+            version: stunity_proto::frame::VERSION,
+            device: hand.key.device_id(),
+            capabilities: 0,
+            cursors: cursors_hash(&[]),
+            partials: Vec::new(),
+            outbox: None,
+            flags: flags::LIVE,
+            signature: Signature::ZERO,
+        };
+        let auth = Auth {
+            school: hand.school,
+            host: HOST,
+            nonce: NONCE,
+        };
+        auth.sign_flight(&mut flight, &hand.key).unwrap();
+        let inbox: Arc<Inbox> = Arc::default();
+        let frame = Frame::Flight(flight).encode();
+        let effects = session.on_frame(&school.log, &frame).await.unwrap();
+        let device = hand.key.device_id();
+        let log = school.log.clone();
+        let line = Self {
+            school,
+            session,
+            subscriber: Subscriber::new(log, hand.account, device, inbox.clone()),
+            inbox,
+        };
+        line.listen(effects);
+        line
+    }
+
+    fn listen(&self, effects: Vec<Effect>) {
+        for effect in effects {
+            if let Effect::Subscribe(targets) = effect {
+                self.subscriber.subscribe(targets);
+            }
+        }
+    }
+
+    /// Makes the next flush, or takes what it was told; false if there is neither.
+    async fn step(&mut self) -> bool {
+        if self.session.wants_pump() {
+            let effects = self.session.pump(&self.school.log).await.unwrap();
+            self.listen(effects);
+            return true;
+        }
+        match self.inbox.take() {
+            Some(Message::Batch(batch)) => drop(self.session.on_live(&batch)),
+            Some(Message::Rights) => self.session.on_rights_changed(),
+            Some(_) => {}
+            None => return false,
+        }
+        true
+    }
+
+    /// How far the device was sent a target.
+    async fn sent(mut self, target: Target, hand: &Hand) -> u64 {
+        self.session.close(&self.school.log).await.unwrap();
+        let device = hand.key.device_id();
+        let log = self.school.log.cursor_log(device).await.unwrap();
+        (log.acknowledged.iter())
+            .chain(log.sent.iter().flat_map(|(moved, _)| moved))
+            .filter(|cursor| cursor.target == target)
+            .map(|cursor| cursor.at.sequence)
+            .max()
+            .unwrap_or_default()
+    }
+}
+
+/// A pupil of a course whose history fills several packs.
+async fn reader(school: &School) -> Hand {
+    let mut teacher = Hand::join(school, 10, StaffRoles::TEACHER).await;
+    let pupil = Hand::join(school, 20, StaffRoles::default()).await;
+    let course = SpaceId([9; 16]);
+    let genesis = op(CourseGenesis {
+        salt: 0,
+        imported: false,
+        open: false,
+        counts_attested: false,
+        counts_api_grades: false,
+        foreign_id: None,
+    });
+    let genesis = teacher.write(course, Lane::All, &[], vec![genesis]);
+    let heads = [genesis.id()];
+    let enrol = op(Enrol {
+        account: pupil.account,
+    });
+    let lane = Lane::One(pupil.account);
+    let mut entries = vec![genesis, teacher.write(course, lane, &heads, vec![enrol])];
+    for number in 0..60 {
+        let remark = op(Comment {
+            comment: ObjectId([number; 16]),
+            about: ObjectId([7; 16]),
+            parent: None,
+            text: format!("{number} {}", "ក".repeat(4_900)),
+        });
+        entries.push(teacher.write(course, Lane::All, &heads, vec![remark]));
+    }
+    for outcome in school.log.append_entries(None, entries).await.unwrap() {
+        assert!(matches!(outcome, Outcome::Accepted(_)), "{outcome:?}");
+    }
+    pupil
+}
+
+/// Somebody joins the staff: the school's own space says so to all.
+async fn somebody_joins(school: &School, seed: u8) {
+    Hand::join(school, seed, StaffRoles::TEACHER).await;
+}
+
+#[tokio::test]
+async fn what_comes_at_any_moment_of_a_session_is_delivered() {
+    let school = School::new().await;
+    let pupil = reader(&school).await;
+    let lane = Target {
+        space: school.log.keys().school().space(),
+        lane: Some(Lane::All),
+    };
+    let mut moment = 0;
+    loop {
+        let mut line = Line::open(&school, &pupil).await;
+        let mut steps = 0;
+        loop {
+            if steps == moment {
+                somebody_joins(&school, 100 + 2 * moment).await;
+            }
+            steps += 1;
+            if !line.step().await && steps > moment {
+                break;
+            }
+        }
+        let end = school.log.ends(&[lane]).await.unwrap()[0].sequence;
+        assert_eq!(line.sent(lane, &pupil).await, end, "at moment {moment}");
+        if steps <= moment + 2 {
+            break;
+        }
+        moment += 1;
+    }
+    assert!(moment > 3, "the history came in one flush");
+}
+
+#[tokio::test]
+async fn a_session_too_slow_for_what_is_written_reads_it_from_the_log() {
+    let school = School::new().await;
+    let pupil = reader(&school).await;
+    let lane = Target {
+        space: school.log.keys().school().space(),
+        lane: Some(Lane::All),
+    };
+    let mut line = Line::open(&school, &pupil).await;
+    while line.step().await {}
+    for seed in (30..200).step_by(2) {
+        somebody_joins(&school, seed).await;
+    }
+    while line.step().await {}
+    let end = school.log.ends(&[lane]).await.unwrap()[0].sequence;
+    assert_eq!(line.sent(lane, &pupil).await, end);
+}
+
+#[tokio::test]
+async fn joining_once_more_changes_nothing() {
+    let school = School::new().await;
+    let mut hand = Hand::stranger(school.log.keys().school(), 40);
+    let genesis = hand.genesis();
+    let join = || Join {
+        proof: Proof::Login("ada".into(), hand.account),
+        genesis: genesis.clone(),
+    };
+    school.log.join(join()).await.unwrap();
+    let staff = Target {
+        space: school.log.keys().school().space(),
+        lane: Some(Lane::Staff),
+    };
+    let before = school.log.ends(&[staff]).await.unwrap();
+    // The answer was lost on its way.
+    school.log.join(join()).await.unwrap();
+    assert_eq!(school.log.ends(&[staff]).await.unwrap(), before);
+}
