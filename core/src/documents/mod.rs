@@ -1,18 +1,24 @@
 //! Editing documents on this device: every step is in the database before the next
 //! is typed, a pause makes one change of all of them, and what others wrote comes in
 //! between.
-use std::collections::{BTreeMap, BTreeSet};
+mod base;
+mod difference;
+mod drafts;
+
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use stunity_documents::{
-    Action, ActorParts, ChangeHash, DocType, Document, Draft, FieldConflict, JournalRows, Key,
-    Node, Path, Scalar, View, change_actor, change_links,
+    Action, ActorParts, ChangeHash, DocType, Document, Draft, FieldConflict, JournalRows, Path,
+    View, change_actor, change_links,
 };
-use stunity_model::events::Provenance;
-use stunity_proto::{BlobId, DocId, Hash, Lane, ObjectId, SpaceId};
+use stunity_proto::{DocId, Lane, SpaceId};
 use stunity_store::{DocumentCache, DocumentPlace, ItemId};
 
-use crate::{Client, ClientError, Work};
+use self::base::{base_row, history_of, read_base};
+use self::difference::difference;
+pub use self::drafts::DraftRow;
+use crate::{Client, ClientError};
 
 /// A document open for editing. A document is open once at a time: two handles
 /// would number their changes alike.
@@ -53,80 +59,6 @@ impl Editing {
 
 /// Handles that are open, by document.
 pub(crate) type OpenDocuments = BTreeMap<DocId, Weak<()>>;
-
-/// The map of a draft's fields that says what it is a draft of.
-const FIELDS: &str = "fields";
-const COURSE: &str = "course";
-const ASSIGNMENT: &str = "assignment";
-
-/// A journal begins with a row that says where the document belongs and which heads
-/// its first step followed: after a crash the steps are done again on that document,
-/// whatever arrived since. The byte that begins it begins no CBOR array, as steps do.
-const BASE: u8 = 0;
-
-/// The first row of a journal: `BASE`, type (2 bytes), space (16), length of the
-/// lane's key (1), the key, heads (32 each).
-fn base_row(place: &DocumentPlace, heads: &[ChangeHash]) -> Vec<u8> {
-    let lane = place.lane.to_key();
-    let mut row = vec![BASE];
-    row.extend_from_slice(&place.doc_type.to_be_bytes());
-    row.extend_from_slice(&place.space.0);
-    row.push(lane.len() as u8);
-    row.extend_from_slice(&lane);
-    heads.iter().for_each(|head| row.extend_from_slice(&head.0));
-    row
-}
-
-fn read_base(doc: DocId, row: &[u8]) -> Option<(DocumentPlace, Vec<ChangeHash>)> {
-    let (&BASE, rest) = row.split_first()? else {
-        return None;
-    };
-    let (doc_type, rest) = rest.split_first_chunk::<2>()?;
-    let (space, rest) = rest.split_first_chunk::<16>()?;
-    let (len, rest) = rest.split_first()?;
-    let (lane, heads) = rest.split_at_checked(usize::from(*len))?;
-    let (heads, []) = heads.as_chunks::<32>() else {
-        return None;
-    };
-    let place = DocumentPlace {
-        doc,
-        doc_type: u16::from_be_bytes(*doc_type),
-        space: SpaceId(*space),
-        lane: Lane::from_key(lane).ok()?,
-    };
-    Some((place, heads.iter().map(|head| ChangeHash(*head)).collect()))
-}
-
-/// The changes that `heads` are or follow from, in no order; none if a head is not
-/// held.
-fn history_of<'a>(changes: &'a [Vec<u8>], heads: &[ChangeHash]) -> Option<Vec<&'a [u8]>> {
-    let mut links: BTreeMap<ChangeHash, (&[u8], Vec<ChangeHash>)> = BTreeMap::new();
-    for bytes in changes {
-        if let Some((hash, deps)) = change_links(bytes) {
-            links.insert(hash, (bytes, deps));
-        }
-    }
-    let mut seen = BTreeSet::new();
-    let mut todo: Vec<ChangeHash> = heads.to_vec();
-    let mut out = Vec::new();
-    while let Some(hash) = todo.pop() {
-        if !seen.insert(hash) {
-            continue;
-        }
-        match links.get(&hash) {
-            Some((bytes, deps)) => {
-                out.push(*bytes);
-                todo.extend(deps);
-            }
-            // The genesis is in no entry.
-            None if DocType::ALL
-                .into_iter()
-                .any(|known| stunity_documents::genesis_hash(known) == hash) => {}
-            None => return None,
-        }
-    }
-    Some(out)
-}
 
 impl Client {
     /// The actor of this device's handles. Slot 0 is the only one in use, as a
@@ -171,26 +103,6 @@ impl Client {
             stale: false,
             _open: open,
         })
-    }
-
-    /// Begins a draft of this account for an assignment, in the lane that only the
-    /// account's own devices read.
-    ///
-    /// # Errors
-    /// The store's.
-    pub fn create_draft(
-        &mut self,
-        course: SpaceId,
-        assignment: ObjectId,
-    ) -> Result<Editing, ClientError> {
-        let space = self.store.account().space();
-        let mut editing = self.create_document(DocType::Draft, space, Lane::Private)?;
-        for (name, id) in [(COURSE, course.0), (ASSIGNMENT, assignment.0)] {
-            let path = Path::field(FIELDS).join(Key::name(name));
-            let value: Node = Scalar::Bytes(id.to_vec()).into();
-            self.edit(&mut editing, &Action::put(path, value))?;
-        }
-        Ok(editing)
     }
 
     /// Opens a document for editing. Steps that a crash left behind are done again
@@ -479,73 +391,6 @@ impl Client {
         self.load(&place, None)
     }
 
-    /// The documents of this account that are drafts, with what they are drafts of.
-    ///
-    /// # Errors
-    /// The store's.
-    pub fn drafts(&mut self) -> Result<Vec<DraftRow>, ClientError> {
-        let space = self.store.account().space();
-        let places = self.store.documents(space, Some(Lane::Private))?;
-        let mut rows = Vec::new();
-        for place in places {
-            if place.doc_type != DocType::Draft.code() {
-                continue;
-            }
-            let view = self.document_view(place.doc)?;
-            rows.push(DraftRow {
-                doc: place.doc,
-                course: field_id(&view, COURSE).map(SpaceId),
-                assignment: field_id(&view, ASSIGNMENT).map(ObjectId),
-                text: view.text("body").unwrap_or_default().to_owned(),
-            });
-        }
-        Ok(rows)
-    }
-
-    /// Hands in what a draft says now. The draft stays; what was handed in is a copy
-    /// that later typing does not touch.
-    ///
-    /// # Errors
-    /// `draft.no-assignment`, or as [`Client::submit`].
-    pub fn submit_draft(
-        &mut self,
-        editing: &mut Editing,
-        attempt: u64,
-    ) -> Result<ItemId, ClientError> {
-        self.submit_draft_with(editing, attempt, &[])
-    }
-
-    /// As [`Client::submit_draft`], with files that [`Client::keep_file`] kept.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn submit_draft_with(
-        &mut self,
-        editing: &mut Editing,
-        attempt: u64,
-        files: &[BlobId],
-    ) -> Result<ItemId, ClientError> {
-        self.commit(editing)?;
-        let view = editing.draft.view();
-        let (Some(course), Some(assignment)) = (field_id(view, COURSE), field_id(view, ASSIGNMENT))
-        else {
-            return Err(ClientError::Invalid("draft.no-assignment"));
-        };
-        let work = Work {
-            course: SpaceId(course),
-            assignment: ObjectId(assignment),
-            attempt,
-            text: view.text("body").unwrap_or_default().to_owned(),
-            blobs: files.to_vec(),
-        };
-        let heads = editing.draft.heads();
-        let provenance = Provenance {
-            doc: editing.place.doc,
-            heads: heads.into_iter().map(|head| Hash(head.0)).collect(),
-        };
-        self.hand_in(work, Some(provenance))
-    }
-
     /// Commits what a crash left in journals, so that it syncs before anybody opens
     /// the document. A document that cannot be opened keeps its journal.
     pub(crate) fn recover_documents(&mut self) -> Result<(), ClientError> {
@@ -555,78 +400,5 @@ impl Client {
             }
         }
         Ok(())
-    }
-}
-
-/// Where two texts differ: position and length in UTF-16 code units of the old one,
-/// and what the new one has there.
-fn difference<'a>(old: &str, new: &'a str) -> (usize, usize, &'a str) {
-    let before: usize = old
-        .chars()
-        .zip(new.chars())
-        .take_while(|(a, b)| a == b)
-        .map(|(a, _)| a.len_utf8())
-        .sum();
-    let (old_rest, new_rest) = (&old[before..], &new[before..]);
-    let after: usize = old_rest
-        .chars()
-        .rev()
-        .zip(new_rest.chars().rev())
-        .take_while(|(a, b)| a == b)
-        .map(|(a, _)| a.len_utf8())
-        .sum();
-    let units = |text: &str| text.encode_utf16().count();
-    (
-        units(&old[..before]),
-        units(&old_rest[..old_rest.len() - after]),
-        &new_rest[..new_rest.len() - after],
-    )
-}
-
-fn field_id(view: &View, name: &str) -> Option<[u8; 16]> {
-    match view.root().get(FIELDS)?.get(name)? {
-        Node::Scalar(Scalar::Bytes(id)) => id.as_slice().try_into().ok(),
-        _ => None,
-    }
-}
-
-/// A draft in a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DraftRow {
-    /// The document.
-    pub doc: DocId,
-    /// The course of its assignment.
-    pub course: Option<SpaceId>,
-    /// Its assignment.
-    pub assignment: Option<ObjectId>,
-    /// What it says.
-    pub text: String,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_difference_is_counted_in_utf16() {
-        assert_eq!(difference("a😀b", "a😀ខb"), (3, 0, "ខ"));
-        assert_eq!(difference("a😀b", "ab"), (1, 2, ""));
-        assert_eq!(difference("aa", "aaa"), (2, 0, "a"));
-        assert_eq!(difference("", ""), (0, 0, ""));
-    }
-
-    #[test]
-    fn the_first_row_of_a_journal_reads_back() {
-        let place = DocumentPlace {
-            doc: DocId([1; 16]),
-            doc_type: 3,
-            space: SpaceId([2; 16]),
-            lane: Lane::Private,
-        };
-        let heads = vec![ChangeHash([3; 32]), ChangeHash([4; 32])];
-        let row = base_row(&place, &heads);
-        assert_eq!(read_base(place.doc, &row), Some((place, heads)));
-        assert_eq!(read_base(place.doc, &row[..row.len() - 1]), None);
-        assert_eq!(read_base(place.doc, &[0x82, 1]), None);
     }
 }
