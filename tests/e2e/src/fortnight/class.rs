@@ -1,87 +1,16 @@
-//! A class works a fortnight offline and comes together over a recorded 3G link that
-//! is cut every 20 KB, while devices and the relay are killed: every process is real.
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+//! What the class does, and what must have come of it.
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
-use stunity_e2e::{Trace, TraceLink};
 
-type Done<T> = Result<T, String>;
+use super::world::{Device, World};
+use super::{Done, io};
 
-/// Bytes after which a connection is cut.
-const CUT: i64 = 20 * 1024;
 /// A restored phone's, a wrong clock's and an offline hand-in's owner.
 const RESTORED: usize = 4;
 const WRONG_CLOCK: usize = 2;
 const UNPROVEN: usize = 3;
-
-struct Device {
-    name: String,
-    home: PathBuf,
-    account: String,
-    link: TraceLink,
-    took: Mutex<Duration>,
-    killed: AtomicU64,
-}
-
-struct World {
-    bin: PathBuf,
-    folder: tempfile::TempDir,
-    relay: Mutex<Child>,
-    address: SocketAddr,
-    running: Mutex<BTreeMap<String, u32>>,
-}
-
-/// A small generator of numbers: who is killed when needs no better one.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self, below: u64) -> u64 {
-        // Steele and others, "Fast splittable pseudorandom number generators".
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % below
-    }
-}
-
-fn start_relay(bin: &Path, data: &Path, listen: &str) -> Done<(Child, SocketAddr)> {
-    let mut relay = Command::new(bin.join("stunity-server"))
-        .arg("--data")
-        .arg(data)
-        .args(["serve", "--listen", listen])
-        .env("STUNITY_LOG", "error")
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("stunity-server: {error}"))?;
-    let mut said = String::new();
-    if let Some(stdout) = relay.stdout.take() {
-        let _ = BufReader::new(stdout).read_line(&mut said);
-    }
-    let address = said
-        .trim()
-        .rsplit('/')
-        .next()
-        .and_then(|address| address.parse().ok())
-        .ok_or_else(|| format!("the relay did not start: {said:?}"))?;
-    Ok((relay, address))
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        if let Ok(relay) = self.relay.get_mut() {
-            let _ = relay.kill();
-            let _ = relay.wait();
-        }
-    }
-}
 
 fn text(value: &Value, name: &str) -> Done<String> {
     value[name]
@@ -96,157 +25,6 @@ fn check(holds: bool, what: &str) -> Done<()> {
         Ok(())
     } else {
         Err(format!("BROKEN  {what}"))
-    }
-}
-
-impl World {
-    fn command(&self, home: &Path) -> Command {
-        let mut command = Command::new(self.bin.join("stunity"));
-        command.arg("--home").arg(home).arg("--json");
-        command
-    }
-
-    fn run(&self, home: &Path, args: &[&str], offset_s: i64) -> Done<Value> {
-        let output = self
-            .command(home)
-            .args(args)
-            .env("STUNITY_CLOCK_OFFSET_S", offset_s.to_string())
-            .output()
-            .map_err(|error| format!("stunity: {error}"))?;
-        let said = String::from_utf8_lossy(&output.stdout);
-        // 5: done, and something needs attention.
-        if !matches!(output.status.code(), Some(0 | 5)) {
-            let error = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("{} {args:?}: {said}{error}", home.display()));
-        }
-        match said.trim() {
-            "" => Ok(Value::Null),
-            text => serde_json::from_str(text).map_err(|error| format!("{args:?}: {error}")),
-        }
-    }
-
-    fn stunity(&self, device: &Device, args: &[&str]) -> Done<Value> {
-        self.run(&device.home, args, 0)
-    }
-
-    fn invite(&self, role: &str) -> Done<String> {
-        let output = Command::new(self.bin.join("stunity-server"))
-            .arg("--data")
-            .arg(self.folder.path().join("relay"))
-            .args(["invite", "--role", role])
-            .env("STUNITY_LOG", "error")
-            .output()
-            .map_err(|error| error.to_string())?;
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    }
-
-    /// Syncs over the bad link until everything went and came, whoever is killed.
-    fn come_back(&self, device: &Device) -> Done<()> {
-        let start = Instant::now();
-        let via = format!("http://{}", device.link.address);
-        for _ in 0..2_000 {
-            let mut child = self
-                .command(&device.home)
-                .args(["sync", "--via", &via])
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .map_err(|error| error.to_string())?;
-            if let Ok(mut running) = self.running.lock() {
-                running.insert(device.name.clone(), child.id());
-            }
-            let status = child.wait().map_err(|error| error.to_string())?;
-            if let Ok(mut running) = self.running.lock() {
-                running.remove(&device.name);
-            }
-            match status.code() {
-                Some(0 | 5) => {
-                    if let Ok(mut took) = device.took.lock() {
-                        *took += start.elapsed();
-                    }
-                    return Ok(());
-                }
-                None => {
-                    device.killed.fetch_add(1, Ordering::Relaxed);
-                }
-                // The link was cut or the relay is gone: again, soon.
-                Some(_) => std::thread::sleep(Duration::from_millis(50)),
-            }
-        }
-        Err(format!("{} never came back", device.name))
-    }
-
-    /// All devices at once, eight at a time, while somebody kills.
-    fn reconnect(&self, devices: &[Device], dice: &mut Dice) -> Done<u64> {
-        let next = AtomicU64::new(0);
-        let over = Arc::new(AtomicBool::new(false));
-        let relay_kills = AtomicU64::new(0);
-        let failures = Mutex::new(Vec::new());
-        std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..8)
-                .map(|_| {
-                    scope.spawn(|| {
-                        while let Some(device) =
-                            devices.get(next.fetch_add(1, Ordering::Relaxed) as usize)
-                        {
-                            if let Err(error) = self.come_back(device)
-                                && let Ok(mut failures) = failures.lock()
-                            {
-                                failures.push(error);
-                            }
-                        }
-                    })
-                })
-                .collect();
-            let ended = over.clone();
-            let kills = &relay_kills;
-            let killer = scope.spawn(move || {
-                while !ended.load(Ordering::Relaxed) {
-                    std::thread::sleep(Duration::from_millis(20 + dice.next(200)));
-                    if dice.next(6) == 0 {
-                        if self.kill_relay().is_err() {
-                            return;
-                        }
-                        kills.fetch_add(1, Ordering::Relaxed);
-                    } else {
-                        self.kill_a_device(dice);
-                    }
-                }
-            });
-            for worker in workers {
-                let _ = worker.join();
-            }
-            over.store(true, Ordering::Relaxed);
-            let _ = killer.join();
-        });
-        match failures
-            .into_inner()
-            .ok()
-            .and_then(|all| all.into_iter().next())
-        {
-            Some(error) => Err(error),
-            None => Ok(relay_kills.into_inner()),
-        }
-    }
-
-    fn kill_relay(&self) -> Done<()> {
-        let mut relay = self.relay.lock().map_err(|error| error.to_string())?;
-        let _ = relay.kill();
-        let _ = relay.wait();
-        let data = self.folder.path().join("relay");
-        let (again, _) = start_relay(&self.bin, &data, &self.address.to_string())?;
-        *relay = again;
-        Ok(())
-    }
-
-    fn kill_a_device(&self, dice: &mut Dice) {
-        let Ok(running) = self.running.lock() else {
-            return;
-        };
-        let at = dice.next(running.len().max(1) as u64);
-        if let Some(pid) = running.values().nth(at as usize) {
-            let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
-        }
     }
 }
 
@@ -266,94 +44,7 @@ fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn io(error: std::io::Error) -> String {
-    error.to_string()
-}
-
-/// Runs the fortnight and checks what came of it.
-pub fn run(bin: PathBuf, links: &Path, students: usize, seed: u64) -> Done<()> {
-    if students < 6 {
-        return Err("at least 6 students".into());
-    }
-    let trace = |way: &str| Trace::read(&links.join(format!("Verizon-EVDO-driving.{way}")));
-    let traces = (trace("up")?, trace("down")?);
-    let folder = tempfile::tempdir().map_err(io)?;
-    let (relay, address) = start_relay(&bin, &folder.path().join("relay"), "127.0.0.1:0")?;
-    let world = World {
-        bin,
-        folder,
-        relay: Mutex::new(relay),
-        address,
-        running: Mutex::new(BTreeMap::new()),
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .map_err(io)?;
-    let mut dice = Dice(seed);
-    let mut devices = Vec::new();
-    for at in 0..students + 3 {
-        let name = match at {
-            0 => "teacher-phone".to_owned(),
-            1 => "teacher-tablet".to_owned(),
-            2 => "teacher-two".to_owned(),
-            _ => format!("student-{}", at - 2),
-        };
-        let offset = dice.next(60_000);
-        let link = TraceLink::new(world.address, traces.clone(), offset, CUT);
-        devices.push(Device {
-            home: world.folder.path().join(&name),
-            name,
-            account: String::new(),
-            link: runtime.block_on(link).map_err(io)?,
-            took: Mutex::default(),
-            killed: AtomicU64::new(0),
-        });
-    }
-    let class = Class::gather(&world, &mut devices)?;
-    class.fortnight(&world, &devices)?;
-    println!("the network is back: {} devices", devices.len());
-    let start = Instant::now();
-    let mut relay_kills = 0;
-    // What the last device brought, the first has not seen yet.
-    for _ in 0..2 {
-        relay_kills += world.reconnect(&devices, &mut dice)?;
-    }
-    println!("all came back after {:.1} s", start.elapsed().as_secs_f64());
-    class.check(&world, &devices)?;
-    table(&devices, relay_kills);
-    Ok(())
-}
-
-fn table(devices: &[Device], relay_kills: u64) {
-    println!(
-        "\n{:<16} {:>8} {:>8} {:>6} {:>6} {:>6} {:>7}",
-        "device", "up B", "down B", "links", "trips", "kills", "time s"
-    );
-    let mut total = [0; 2];
-    for device in devices {
-        let carried = &device.link.carried;
-        let count = |number: &AtomicU64| number.load(Ordering::Relaxed);
-        let (up, down) = (count(&carried.up), count(&carried.down));
-        total[0] += up;
-        total[1] += down;
-        println!(
-            "{:<16} {up:>8} {down:>8} {:>6} {:>6} {:>6} {:>7.1}",
-            device.name,
-            count(&carried.connections),
-            count(&carried.round_trips),
-            count(&device.killed),
-            device.took.lock().map_or(0.0, |took| took.as_secs_f64()),
-        );
-    }
-    println!(
-        "{:<16} {:>8} {:>8}\nthe relay was killed {relay_kills} times",
-        "all", total[0], total[1]
-    );
-}
-
-struct Class {
+pub(super) struct Class {
     course: String,
     first: String,
     second: String,
@@ -363,7 +54,7 @@ struct Class {
 
 impl Class {
     /// At school, with a network: everybody joins, the course begins.
-    fn gather(world: &World, devices: &mut [Device]) -> Done<Self> {
+    pub(super) fn gather(world: &World, devices: &mut [Device]) -> Done<Self> {
         let relay = format!("http://{}", world.address);
         for at in (0..devices.len()).filter(|at| *at != 1) {
             let role = if at < 3 { "teacher" } else { "pupil" };
@@ -477,7 +168,7 @@ impl Class {
     }
 
     /// No network.
-    fn fortnight(&self, world: &World, devices: &[Device]) -> Done<()> {
+    pub(super) fn fortnight(&self, world: &World, devices: &[Device]) -> Done<()> {
         let (course, first, second) = (&self.course, &self.first, &self.second);
         let students = &devices[3..];
         for (at, student) in students.iter().enumerate() {
@@ -577,7 +268,7 @@ impl Class {
         Ok(())
     }
 
-    fn check(&self, world: &World, devices: &[Device]) -> Done<()> {
+    pub(super) fn check(&self, world: &World, devices: &[Device]) -> Done<()> {
         let course = &self.course;
         let students = &devices[3..];
         for device in devices {
