@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures_util::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -127,6 +128,41 @@ impl Blobs {
         }
     }
 
+    /// Writes a copy of every chunk to `folder`, as [`Blobs::in_folder`] lays them
+    /// out. What is there already stays: a chunk never changes.
+    ///
+    /// # Errors
+    /// A store or file system that fails.
+    pub async fn copy_to(&self, folder: &Path) -> Result<(), ServerError> {
+        Self::in_folder(folder)?.take_from(self).await
+    }
+
+    /// Takes the chunks that are lacking here from a copy in `folder`.
+    ///
+    /// # Errors
+    /// A store or file system that fails.
+    pub async fn take_lacking(&self, folder: &Path) -> Result<(), ServerError> {
+        self.take_from(&Self::in_folder(folder)?).await
+    }
+
+    async fn take_from(&self, other: &Self) -> Result<(), ServerError> {
+        let mut found = other.store.list(Some(&other.prefix));
+        while let Some(object) = found.try_next().await.map_err(failed)? {
+            let chunk: Option<Hash> = object.location.filename().and_then(|n| n.parse().ok());
+            let Some(chunk) = chunk else { continue };
+            match self.store.head(&self.key(chunk)).await {
+                Ok(_) => continue,
+                Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(failed(error)),
+            }
+            // None: an erasure has just taken it away.
+            if let Some(bytes) = other.get(chunk).await? {
+                self.put(chunk, bytes).await?;
+            }
+        }
+        Ok(())
+    }
+
     fn folder_of(&self, device: DeviceId) -> PathBuf {
         self.parts.join(device.to_string())
     }
@@ -236,6 +272,53 @@ mod tests {
         blobs.delete(chunk).await.unwrap();
         blobs.delete(chunk).await.unwrap();
         assert_eq!(blobs.get(chunk).await.unwrap(), None);
+    }
+
+    async fn keeps_chunks(blobs: &Blobs) {
+        let chunks: Vec<(Hash, Vec<u8>)> = (0..3u8)
+            .map(|n| (Hash([n; 32]), vec![n; 1000 * usize::from(n)]))
+            .collect();
+        for (chunk, bytes) in &chunks {
+            assert_eq!(blobs.get(*chunk).await.unwrap(), None);
+            blobs.put(*chunk, bytes.clone()).await.unwrap();
+            blobs.put(*chunk, bytes.clone()).await.unwrap();
+            assert_eq!(blobs.get(*chunk).await.unwrap().as_ref(), Some(bytes));
+        }
+        let copy = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            blobs.copy_to(copy.path()).await.unwrap();
+        }
+        let copy = Blobs::in_folder(copy.path()).unwrap();
+        for (chunk, bytes) in &chunks {
+            blobs.delete(*chunk).await.unwrap();
+            assert_eq!(blobs.get(*chunk).await.unwrap(), None);
+            assert_eq!(copy.get(*chunk).await.unwrap().as_ref(), Some(bytes));
+        }
+    }
+
+    #[tokio::test]
+    async fn every_store_keeps_copies_and_forgets_chunks() {
+        let folder = tempfile::tempdir().unwrap();
+        keeps_chunks(&Blobs::in_folder(folder.path()).unwrap()).await;
+        let memory = Arc::new(object_store::memory::InMemory::new());
+        for prefix in ["", "school/blobs"] {
+            let parts = tempfile::tempdir().unwrap();
+            let blobs = Blobs::with_store(parts.path(), memory.clone(), prefix.into());
+            keeps_chunks(&blobs.unwrap()).await;
+        }
+    }
+
+    /// `cargo xtask s3` runs a server that speaks S3 and names it.
+    #[cfg(feature = "s3")]
+    #[tokio::test]
+    async fn a_bucket_keeps_copies_and_forgets_chunks() {
+        let Ok(address) = std::env::var("STUNITY_TEST_S3") else {
+            println!("skipped: STUNITY_TEST_S3 names no bucket");
+            return;
+        };
+        let parts = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(Some(&address), parts.path()).unwrap();
+        keeps_chunks(&blobs).await;
     }
 
     #[tokio::test]

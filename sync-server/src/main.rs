@@ -79,12 +79,13 @@ enum Command {
     },
     /// Checks the keys and the database.
     Doctor,
-    /// Writes a consistent copy of the database while the relay runs.
+    /// Writes a consistent copy of the database while the relay runs, and of the files.
     Backup {
-        /// The file to write.
+        /// The file to write; files go to a folder beside it, named `….files`.
         to: PathBuf,
     },
-    /// Puts a backup in the place of the database; the relay must be stopped.
+    /// Puts a backup in the place of the database, and back the files that are
+    /// lacking; the relay must be stopped.
     Restore {
         /// The file to read.
         from: PathBuf,
@@ -209,7 +210,7 @@ async fn run(cli: Cli) -> Result<(), ServerError> {
         Command::School { command } => school(&cli.data, command),
         Command::Doctor => stunity_server::run::doctor(&open().await?).await,
         Command::Backup { to } => open().await?.backup(&to).await,
-        Command::Restore { from } => stunity_server::log::restore(&source, &from).await,
+        Command::Restore { from } => stunity_server::log::restore(&source, &blobs, &from).await,
     }
 }
 

@@ -2,7 +2,8 @@
 use axum::extract::State;
 use axum::extract::ws::{Message as Ws, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
-use futures_util::{SinkExt, StreamExt, stream::SplitSink};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use rand_core::RngCore;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,10 @@ const PING: Duration = Duration::from_secs(45);
 /// A message that a client does not take within this time ends its session.
 const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Messages that are still heard when a session ends: twice what a device sends
+/// without an answer.
+const LEFT: usize = 512;
+
 /// `GET /sync`.
 pub async fn sync(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
     upgrade
@@ -34,6 +39,15 @@ pub async fn sync(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response
         .max_message_size(limits::MAX_FRAME)
         .max_frame_size(limits::MAX_FRAME)
         .on_upgrade(move |socket| run(app, socket))
+}
+
+/// Whether something went, before the device opened another session.
+async fn went<E>(sending: impl Future<Output = Result<(), E>>, inbox: &Inbox) -> bool {
+    tokio::select! {
+        biased;
+        sent = timeout(SEND_TIMEOUT, sending) => matches!(sent, Ok(Ok(()))),
+        () = inbox.replaced() => false,
+    }
 }
 
 /// One connection.
@@ -125,7 +139,7 @@ async fn run(app: App, socket: WebSocket) {
             }
         };
     }
-    Box::pin(connection.close()).await;
+    Box::pin(connection.close(stream)).await;
 }
 
 impl Connection {
@@ -169,7 +183,9 @@ impl Connection {
         log.saw_device(device);
         crate::metrics::count(&log.metrics().sessions);
         let inbox = self.inbox.clone();
-        self.subscriber = Some(Subscriber::new(log.clone(), record.account, device, inbox));
+        let mut subscriber = Subscriber::new(log.clone(), record.account, device, inbox);
+        subscriber.goes_when_stored();
+        self.subscriber = Some(subscriber);
     }
 
     /// Carries out effects; false if the connection is over.
@@ -211,17 +227,28 @@ impl Connection {
     /// Hands a message over; it goes with the next flush, or before if it is large.
     async fn send(&mut self, bytes: Vec<u8>) -> bool {
         let sending = self.sink.feed(Ws::Binary(bytes.into()));
-        matches!(timeout(SEND_TIMEOUT, sending).await, Ok(Ok(())))
+        went(sending, &self.inbox).await
     }
 
     async fn flush(&mut self) -> bool {
-        matches!(timeout(SEND_TIMEOUT, self.sink.flush()).await, Ok(Ok(())))
+        went(self.sink.flush(), &self.inbox).await
     }
 
-    async fn close(mut self) {
+    /// Stores what has come. Who took no answer may have sent more before the link was
+    /// cut.
+    async fn close(mut self, mut stream: SplitStream<WebSocket>) {
+        for _ in 0..LEFT {
+            let Some(Some(Ok(Ws::Binary(bytes)))) = stream.next().now_or_never() else {
+                break;
+            };
+            if self.session.on_frame(&self.app.log, &bytes).await.is_err() {
+                break;
+            }
+        }
         if let Err(error) = self.session.close(&self.app.log).await {
             tracing::warn!(code = error.code(), "cursors of a session were not kept");
         }
-        let _ = self.sink.close().await;
+        drop(self.subscriber);
+        let _ = timeout(SEND_TIMEOUT, self.sink.close()).await;
     }
 }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use stunity_client::{Client, Joining, Link, NewCourse, driver};
 use stunity_e2e::{CutLink, new_database};
 use stunity_model::Roles;
-use stunity_proto::SpaceId;
+use stunity_proto::{BlobId, Lane, SpaceId};
 use stunity_server::db::Source;
 use stunity_sync::client::Event;
 
@@ -208,6 +208,96 @@ async fn a_restored_relay_gets_back_what_devices_had_synced_since_the_backup() {
     // And nothing is offered twice.
     let again = driver::sync(&mut teacher, &Link::default()).await.unwrap();
     assert!(again.sent < 400, "{again:?}");
+}
+
+/// Bytes that nothing makes shorter.
+fn noise(len: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+/// Shares a file with a course.
+fn share(client: &mut Client, course: SpaceId, bytes: &[u8]) -> BlobId {
+    let file = client.keep_file(&mut &bytes[..], "image/png", None);
+    let file = file.unwrap();
+    client.share_file(course, Lane::All, &file).unwrap();
+    file.blob
+}
+
+/// Fetches a file over the network.
+async fn fetch(client: &mut Client, blob: BlobId) -> Option<Vec<u8>> {
+    sync(client).await;
+    client.store_mut().want_blob(blob, false).unwrap();
+    sync(client).await;
+    client.store().blob_bytes(blob).unwrap()
+}
+
+#[tokio::test]
+async fn a_relay_that_is_killed_within_a_file_has_what_it_acknowledged_of_it() {
+    /// What was on its way, and a session's beginning.
+    const AGAIN: u64 = 64 * 1024 + 12 * 1024;
+    let mut relay = Relay::new().await;
+    let mut teacher = relay.join("teacher", "teacher").await;
+    let mut reader = relay.join("reader", "teacher").await;
+    let course = course(&mut teacher);
+    let account = reader.store().account();
+    teacher.add_staff(course, account, Roles::TEACHER).unwrap();
+    let bytes = noise(700_000);
+    let blob = share(&mut teacher, course, &bytes);
+    let (mut carried, kills) = (0, 4);
+    for round in 0..=kills {
+        let cut = match round == kills {
+            true => i64::MAX,
+            false => 90_000 + 13_000 * round as i64,
+        };
+        let link = CutLink::new(relay.address.parse().unwrap(), cut).await;
+        let via = Link {
+            connect_to: Some(format!("http://{}", link.address)),
+        };
+        let done = driver::sync(&mut teacher, &via).await;
+        assert_eq!(done.is_ok_and(|report| report.caught_up), round == kills);
+        carried += link.carried();
+        if round < kills {
+            relay.kill();
+            relay.start();
+        }
+    }
+    let most = bytes.len() as u64 * 41 / 40 + kills * AGAIN;
+    assert!(carried <= most, "{carried} of {most} bytes");
+    assert_eq!(fetch(&mut reader, blob).await.unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn a_backup_has_the_files_and_a_restore_brings_them_back() {
+    let mut relay = Relay::new().await;
+    if relay.database.is_some() {
+        println!("skipped: PostgreSQL has its own tools for backups");
+        return;
+    }
+    let mut teacher = relay.join("teacher", "teacher").await;
+    let course = course(&mut teacher);
+    let bytes = noise(150_000);
+    let blob = share(&mut teacher, course, &bytes);
+    sync(&mut teacher).await;
+    relay.run(&["backup", &relay.path("backup")]);
+    // The disk is gone, with all that was on it but the keys.
+    relay.kill();
+    let files = PathBuf::from(relay.path("relay")).join("blobs");
+    std::fs::remove_dir_all(files).unwrap();
+    relay.run(&["restore", &relay.path("backup")]);
+    relay.start();
+    let mut reader = relay.join("reader", "teacher").await;
+    sync(&mut teacher).await;
+    let account = reader.store().account();
+    teacher.add_staff(course, account, Roles::TEACHER).unwrap();
+    sync(&mut teacher).await;
+    assert_eq!(fetch(&mut reader, blob).await.unwrap(), bytes);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod interop;
 mod layers;
 mod postgres;
 mod run;
+mod s3;
 mod steps;
 mod test;
 mod tools;
@@ -25,6 +26,7 @@ const USAGE: &str = "usage: cargo xtask <command>
                   prints budgets beside figures, from a release build
   sim [OPTIONS]   the simulator; `sim --help` tells its options
   postgres        the tests of the relay on PostgreSQL, in a server of their own
+  s3              the relay's files in a bucket, on a server of its own
   fuzz [TARGET…] [--seconds N]
                   decoders under libFuzzer, 30 seconds each
   bindings        generates and builds what Kotlin, Swift, Node and the web need
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         ["bench", rest @ ..] => tools::exit(bench::bench(rest)),
         ["sim", rest @ ..] => tools::exit(bench::sim(rest)),
         ["postgres"] => tools::exit(postgres::test().and_then(steps::Outcome::passed)),
+        ["s3"] => tools::exit(s3::test().and_then(steps::Outcome::passed)),
         ["fuzz", rest @ ..] => tools::exit(fuzz::fuzz(rest)),
         ["interop", language] => tools::exit(interop::one(language)),
         ["bindings"] => tools::exit(bindings::all()),

@@ -112,6 +112,13 @@ pub trait RelayStore: Send + Sync {
         device: DeviceId,
     ) -> impl Future<Output = Result<Option<DeviceRecord>, SyncError>> + Send;
 
+    /// A device has proved itself: answers once an older session of it, whose
+    /// connection may be gone, has stored what it received. Where no session outlives
+    /// its connection there is nothing to wait for.
+    fn take_over(&self, _device: DeviceId) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
     /// What an account reads: whole spaces and lanes, sorted, no lane of a
     /// space beside the whole of it.
     fn view(

@@ -2,16 +2,18 @@
 use std::path::{Path, PathBuf};
 
 use super::Log;
+use crate::blobs::Blobs;
 use crate::db::{Database, Source, sql};
 use crate::error::ServerError;
 
 impl Log {
-    /// Writes a consistent copy of the database to a new file.
+    /// Writes a consistent copy of the database to a new file, and the chunks of files
+    /// to a folder beside it: those that the copy names are among them.
     ///
     /// # Errors
     /// A file that exists or cannot be written.
     pub async fn backup(&self, to: &Path) -> Result<(), ServerError> {
-        if to.exists() {
+        if to.exists() || beside(to, FILES).exists() {
             return Err(ServerError::Refused("backup.exists"));
         }
         if let Database::Postgres(_) = self.database() {
@@ -22,26 +24,30 @@ impl Log {
             .execute(self.database())
             .await?;
         std::fs::File::open(to)?.sync_all()?;
-        Ok(())
+        self.blobs().copy_to(&beside(to, FILES)).await
     }
 }
 
-/// Puts a backup in the place of a stopped relay's database. The epoch rises:
-/// numbers given after the backup are lost, and devices offer again what they
-/// hold.
+/// What the name of the folder with files ends in.
+const FILES: &str = ".files";
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Puts a backup in the place of a stopped relay's database, and back the chunks of
+/// files that are lacking. The epoch rises: numbers given after the backup are lost,
+/// and devices offer again what they hold.
 ///
 /// # Errors
 /// A backup that is damaged, or files that cannot be written.
-pub async fn restore(source: &Source, from: &Path) -> Result<(), ServerError> {
+pub async fn restore(source: &Source, blobs: &Blobs, from: &Path) -> Result<(), ServerError> {
     let Source::Sqlite(path) = source else {
         return Err(ServerError::Refused("backup.postgres"));
     };
-    let beside = |ending: &str| {
-        let mut name = path.clone().into_os_string();
-        name.push(ending);
-        PathBuf::from(name)
-    };
-    let new = beside(".restored");
+    let new = beside(path, ".restored");
     std::fs::copy(from, &new)?;
     let mut db = Source::Sqlite(new.clone()).connect().await?;
     let check: String = sql("PRAGMA integrity_check").one(&mut db).await?.get(0)?;
@@ -51,10 +57,15 @@ pub async fn restore(source: &Source, from: &Path) -> Result<(), ServerError> {
     let mut tx = db.begin().await?;
     tx.script("UPDATE relay SET epoch = epoch + 1; DELETE FROM cursor_log; DELETE FROM download")
         .await?;
+    // Backups of before files went beside them.
+    let files = beside(from, FILES);
+    if files.exists() {
+        blobs.take_lacking(&files).await?;
+    }
     tx.commit().await?;
     db.close().await?;
     for ending in ["-wal", "-shm"] {
-        let _ = std::fs::remove_file(beside(ending));
+        let _ = std::fs::remove_file(beside(path, ending));
     }
     std::fs::rename(new, path)?;
     Ok(())

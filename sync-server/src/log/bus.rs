@@ -3,18 +3,28 @@
 //! and reads the gap from the log.
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use stunity_proto::{AccountId, DeviceId, Lane, SpaceId};
 use stunity_sync::Target;
 use stunity_sync::relay::LiveBatch;
 
+use tokio::sync::watch;
+
 use super::inbox::{Inbox, Message};
+
+/// How long a device's new session waits for an old one that was told to end: it has
+/// to write what it received, and may be busy in the database.
+const TAKE_OVER: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 struct Session {
     account: AccountId,
     device: DeviceId,
     inbox: Arc<Inbox>,
+    /// Its other end goes when all that the session received is stored; none if
+    /// nobody sees to that.
+    open: Option<watch::Receiver<()>>,
     targets: BTreeSet<Target>,
 }
 
@@ -38,6 +48,7 @@ pub struct Bus {
 pub struct Subscriber {
     log: super::Log,
     id: u64,
+    open: Option<watch::Sender<()>>,
 }
 
 impl std::fmt::Debug for super::Log {
@@ -51,6 +62,24 @@ impl Bus {
         // A panic while the lock was held leaves a registry that is still
         // consistent enough: its maps are updated one by one.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends an older session of a device and waits until it has stored what it
+    /// received: what a cut link delivered is then known to the next.
+    pub async fn take_over(&self, device: DeviceId) {
+        let old = {
+            let state = self.state();
+            let id = state.devices.get(&device);
+            let session = id.and_then(|id| state.sessions.get(id));
+            session.and_then(|session| {
+                session.inbox.put(Message::Replaced);
+                session.open.clone()
+            })
+        };
+        if let Some(mut open) = old {
+            // An error says that the other end is gone.
+            let _ = tokio::time::timeout(TAKE_OVER, open.changed()).await;
+        }
     }
 
     /// Whether anybody reads a target live.
@@ -142,11 +171,26 @@ impl Subscriber {
                 account,
                 device,
                 inbox,
+                open: None,
                 targets: BTreeSet::new(),
             },
         );
         drop(state);
-        Self { log, id }
+        Self {
+            log,
+            id,
+            open: None,
+        }
+    }
+
+    /// Says that this goes only when all that the session received is stored: another
+    /// of the device waits for that.
+    pub fn goes_when_stored(&mut self) {
+        let (closing, open) = watch::channel(());
+        if let Some(session) = self.log.bus().state().sessions.get_mut(&self.id) {
+            session.open = Some(open);
+            self.open = Some(closing);
+        }
     }
 
     /// The session's number.

@@ -127,22 +127,30 @@ impl Log {
         chunk: Hash,
         total: u32,
     ) -> Result<u32, ServerError> {
+        if self.has_brought(device, chunk).await? {
+            return Ok(total);
+        }
+        let held = self.blobs().part_held(device, chunk).await?;
+        if held < u64::from(total) {
+            return Ok(held as u32);
+        }
+        // Whole, but the process ended before it was checked.
+        match self.read_device(device).await? {
+            Some(record) => self.take_chunk(device, record.account, chunk).await?,
+            None => self.blobs().drop_part(device, chunk).await?,
+        }
+        let is_here = self.has_brought(device, chunk).await?;
+        Ok(if is_here { total } else { 0 })
+    }
+
+    async fn has_brought(&self, device: DeviceId, chunk: Hash) -> Result<bool, ServerError> {
         let brought: Option<i64> =
             sql("SELECT COUNT(*) FROM device_chunk WHERE device = $1 AND chunk = $2")
                 .bind(device.0)
                 .bind(chunk.0)
                 .scalar(self.database())
                 .await?;
-        if brought.is_some_and(|count| count > 0) {
-            return Ok(total);
-        }
-        let held = self.blobs().part_held(device, chunk).await?;
-        if held >= u64::from(total) {
-            // Whole, but cut off before it was checked: from the start.
-            self.blobs().drop_part(device, chunk).await?;
-            return Ok(0);
-        }
-        Ok(held as u32)
+        Ok(brought.is_some_and(|count| count > 0))
     }
 
     pub(super) async fn take_chunk(

@@ -74,6 +74,14 @@ impl Inbox {
         waiting.messages.pop_front()
     }
 
+    /// Waits until the device has opened another session; the task that waits for
+    /// messages does, in between.
+    pub async fn replaced(&self) {
+        while !self.waiting().is_replaced {
+            self.changed.notified().await;
+        }
+    }
+
     /// The next message; one task waits for it.
     pub async fn next(&self) -> Message {
         loop {

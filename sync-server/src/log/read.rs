@@ -369,7 +369,10 @@ impl Log {
         Ok(whole)
     }
 
-    async fn read_device(&self, device: DeviceId) -> Result<Option<DeviceRecord>, ServerError> {
+    pub(super) async fn read_device(
+        &self,
+        device: DeviceId,
+    ) -> Result<Option<DeviceRecord>, ServerError> {
         let row = sql("SELECT account, key, revoked FROM device WHERE id = $1")
             .bind(device.0)
             .optional(self.database())
@@ -418,6 +421,10 @@ impl RelayStore for Log {
 
     async fn device(&self, device: DeviceId) -> Result<Option<DeviceRecord>, SyncError> {
         Ok(self.read_device(device).await?)
+    }
+
+    async fn take_over(&self, device: DeviceId) {
+        self.bus().take_over(device).await;
     }
 
     async fn view(&self, account: AccountId) -> Result<Vec<Target>, SyncError> {

@@ -243,6 +243,7 @@ impl Session {
         if device.revoked {
             return Err(refused("device.revoked"));
         }
+        store.take_over(flight.device).await;
         let peer = Peer {
             device: flight.device,
             account: device.account,
