@@ -23,6 +23,7 @@ mod gradebook;
 mod http;
 mod import;
 mod join;
+mod members;
 mod parcels;
 mod place;
 mod platform;

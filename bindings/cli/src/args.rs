@@ -74,6 +74,9 @@ pub enum Command {
     /// Courses.
     #[command(subcommand)]
     Course(Course),
+    /// What waits for the staff of a course.
+    #[command(subcommand)]
+    Pending(crate::pending::Pending),
     /// Lessons.
     #[command(subcommand)]
     Lesson(Lesson),
@@ -409,6 +412,13 @@ pub enum Course {
     },
     /// Adds a teacher.
     AddTeacher {
+        #[arg(long)]
+        course: SpaceId,
+        #[arg(long)]
+        account: AccountId,
+    },
+    /// Removes a member: what is not here of theirs yet waits for the staff.
+    Remove {
         #[arg(long)]
         course: SpaceId,
         #[arg(long)]

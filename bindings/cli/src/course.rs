@@ -90,6 +90,7 @@ pub fn run(client: &mut Client, command: Course, json: bool) -> Result<(), Clien
         Course::AddTeacher { course, account } => {
             client.add_staff(course, account, Roles::TEACHER)?;
         }
+        Course::Remove { course, account } => client.remove_member(course, account)?,
     }
     Ok(())
 }

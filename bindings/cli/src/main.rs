@@ -12,6 +12,7 @@ mod gradebook;
 mod grades;
 mod learn;
 mod parcel;
+mod pending;
 mod progress;
 mod quiz;
 mod run;

@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use stunity_client::{Client, ClientError, Link, Report, driver};
-use stunity_identity::AccountEvent;
 use stunity_model::metered::Network;
 use stunity_store::ItemState;
 use stunity_sync::client::Event;
 
 use crate::args::Sync;
 use crate::progress::Progress;
-use crate::show::{ATTENTION, UNREACHABLE, print, size, time};
+use crate::show::{ATTENTION, UNREACHABLE, event_name, print, size, time};
 
 /// Syncs once, until all went and came, or for as long as it runs.
 pub fn sync(client: &mut Client, options: Sync, json: bool) -> Result<ExitCode, ClientError> {
@@ -192,12 +191,4 @@ pub fn status(client: &mut Client, json: bool) -> Result<ExitCode, ClientError> 
     } else {
         ExitCode::SUCCESS
     })
-}
-
-fn event_name(code: u16) -> String {
-    stunity_model::events::TYPES
-        .iter()
-        .chain(AccountEvent::TYPES)
-        .find(|(known, _)| *known == code)
-        .map_or(format!("event {code}"), |(_, name)| (*name).to_owned())
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::{DateTime, FixedOffset};
 use serde_json::{Value, json};
 use stunity_client::ClientError;
+use stunity_identity::AccountEvent;
 
 static PRINTED: AtomicBool = AtomicBool::new(false);
 
@@ -56,6 +57,15 @@ pub fn time(ms: u64) -> String {
 /// Bytes as people read them.
 pub fn size(bytes: u64) -> String {
     indicatif::HumanBytes(bytes).to_string()
+}
+
+/// What a type of event is called.
+pub fn event_name(code: u16) -> String {
+    stunity_model::events::TYPES
+        .iter()
+        .chain(AccountEvent::TYPES)
+        .find(|(known, _)| *known == code)
+        .map_or(format!("event {code}"), |(_, name)| (*name).to_owned())
 }
 
 /// Points in hundredths as people write them.

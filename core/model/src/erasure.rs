@@ -11,7 +11,7 @@ use crate::sabotage::keeps_erased;
 /// Event types by which others are judged: they decide who may do what.
 #[must_use]
 pub fn is_authority(code: u16) -> bool {
-    matches!(code, 20..=27 | 40 | 42..=46)
+    matches!(code, 20..=27 | 40 | 42..=47)
 }
 
 /// Whether an operation can be erased. Keys, membership and erasures stay:

@@ -10,6 +10,10 @@ use crate::fields::{Field, record};
 /// Longest content inside an event, bytes; longer content is a blob.
 pub const MAX_INLINE: usize = 48 * 1024;
 
+/// Last entries that one removal names: as many as fit an entry of one operation. A
+/// teacher writes in a lane of each pupil.
+pub const MAX_LAST: usize = 7_000;
+
 record! {
     /// Evidence of when something was done, taken when the user acted.
     Evidence {
@@ -318,6 +322,16 @@ events! {
         name: String,
         /// Its members.
         members: Vec<AccountId>,
+    }
+
+    /// A member is removed; what counts of theirs ends where the remover says,
+    /// whatever order a relay states.
+    47 MemberCutOff {
+        /// The account.
+        account: AccountId,
+        /// The last entries in the course that count, one a chain or more, sorted:
+        /// these and what they follow in their chains.
+        last: Vec<EntryId>,
     }
 
     /// A lesson as its readers see it, frozen.

@@ -1,10 +1,14 @@
 //! Whether an entry is valid: the same answer on the relay and on every client.
 //! Signatures are checked before, by the identity crate.
 use stunity_proto::pack::{ChainEntry, ChainKey};
-use stunity_proto::{AccountId, ActorId, Entry, EntryId, Kind, Lane, SchoolId, Signer, SpaceId};
+use stunity_proto::{
+    AccountId, ActorId, Entry, EntryId, Header, Kind, Lane, SchoolId, Signer, SpaceId,
+};
 
-use crate::events::{CourseGenesis, Event, Grade, QuizAnswers, Submit};
-use crate::membership::{Change, Fact, Membership, Roles};
+use crate::events::{
+    CourseGenesis, Event, Grade, Leave, MemberCutOff, MemberRemove, QuizAnswers, Submit,
+};
+use crate::membership::{Change, Fact, Membership, Removal, Roles};
 use crate::permit::{self, Permitted, SpaceKind, Standing};
 use crate::sabotage;
 use crate::work::MAX_POINTS;
@@ -47,11 +51,69 @@ pub trait JudgeView {
     /// Whether one of these entries, which remove the author from the course and
     /// which this one does not know, stands before it in the relay's order.
     fn is_removed_before(&self, entry: &Entry, removals: &[EntryId]) -> bool;
+    /// Whether one of these removals names the last entries that count, and this is
+    /// neither one of them nor followed by one in its chain.
+    fn is_beyond(&self, entry: &Entry, cut_offs: &[CutOff]) -> bool;
     /// Whether the relay's receipt stands for membership that is not held here.
     /// Never on a relay, which holds all of it, nor in a parcel without receipts.
     fn takes_membership_on_trust(&self, entry: &Entry) -> bool;
     /// Whether staff gave effect to this entry.
     fn is_accepted(&self, entry: &Entry) -> bool;
+}
+
+/// A removal that says where what counts of somebody ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CutOff {
+    /// The entry that states it.
+    pub removal: EntryId,
+    /// The last entries that count.
+    pub last: Vec<EntryId>,
+}
+
+/// The removals of an entry's author that it does not know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Removals {
+    /// Those that say where what counts ends.
+    pub cut_offs: Vec<CutOff>,
+    /// Those that have effect from their place in the relay's order on.
+    pub by_order: Vec<EntryId>,
+}
+
+/// How others removed the author of an entry. Two who remove each other cannot both
+/// cut the other off: an owner does before who is none, and else the relay's order
+/// says who was first.
+#[must_use]
+pub fn removals(header: &Header, membership: &Membership) -> Removals {
+    let mut removals = Removals::default();
+    let (heads, author) = (&header.heads.membership, header.author);
+    let beyond = membership.removals_beyond(heads, author);
+    if beyond.is_empty() || sabotage::ignores_removals() {
+        return removals;
+    }
+    let removes = (header.kinds.iter()).any(|kind| {
+        const REMOVE: [u16; 3] = [MemberRemove::CODE, Leave::CODE, MemberCutOff::CODE];
+        matches!(kind, Kind::Event(code) if REMOVE.contains(code))
+    });
+    let is_owner = membership.roles_at(heads, author).any(Roles::OWNER);
+    for Removal {
+        entry,
+        last,
+        by_owner,
+    } in beyond
+    {
+        match last {
+            Some(last)
+                if (!removes || (by_owner && !is_owner)) && !sabotage::ignores_cut_offs() =>
+            {
+                removals.cut_offs.push(CutOff {
+                    removal: entry,
+                    last,
+                });
+            }
+            _ => removals.by_order.push(entry),
+        }
+    }
+    removals
 }
 
 /// The membership statements of a course entry.
@@ -65,25 +127,27 @@ pub fn facts(entry: &Entry) -> Vec<Fact> {
             _ => None,
         })
         .filter_map(|event| match event {
-            Event::CourseGenesis(_) => Some((header.author, Change::Add(Roles::OWNER))),
-            Event::MemberAdd(e) => Some((e.account, Change::Add(Roles(e.roles)))),
-            Event::Enrol(e) => Some((e.account, Change::Add(Roles::STUDENT))),
-            Event::MemberRemove(e) => Some((e.account, Change::Remove)),
-            Event::Leave(e) => Some((e.account, Change::Remove)),
+            Event::CourseGenesis(_) => Some((header.author, Change::Add(Roles::OWNER), None)),
+            Event::MemberAdd(e) => Some((e.account, Change::Add(Roles(e.roles)), None)),
+            Event::Enrol(e) => Some((e.account, Change::Add(Roles::STUDENT), None)),
+            Event::MemberRemove(e) => Some((e.account, Change::Remove, None)),
+            Event::MemberCutOff(e) => Some((e.account, Change::Remove, Some(e.last))),
+            Event::Leave(e) => Some((e.account, Change::Remove, None)),
             // Who was in an imported course and stayed is a pupil of it.
             Event::Historical(e) if e.left_day.is_none() => match header.lane {
-                Lane::One(account) => Some((account, Change::Add(Roles::STUDENT))),
+                Lane::One(account) => Some((account, Change::Add(Roles::STUDENT), None)),
                 _ => None,
             },
             _ => None,
         })
-        .map(|(account, change)| Fact {
+        .map(|(account, change, last)| Fact {
             entry: entry.id(),
             lane: header.lane,
             heads: header.heads.membership.clone(),
             account,
             by: header.author,
             change,
+            last,
         })
         .collect()
 }
@@ -108,10 +172,11 @@ fn pending(entry: &Entry, view: &dyn JudgeView, permitted: Permitted) -> Option<
     }
     if let Some(membership) = view.membership(header.space)
         && header.lane != Lane::Keys
-        && !sabotage::ignores_removals()
     {
-        let removals = membership.removals_beyond(&header.heads.membership, header.author);
-        if !removals.is_empty() && view.is_removed_before(entry, &removals) {
+        let Removals { cut_offs, by_order } = removals(header, membership);
+        if (!cut_offs.is_empty() && view.is_beyond(entry, &cut_offs))
+            || (!by_order.is_empty() && view.is_removed_before(entry, &by_order))
+        {
             return Some("member.cut-off");
         }
     }
@@ -325,6 +390,7 @@ fn check_event(
         Event::GuardianAccess(e) => Some(e.child),
         Event::MemberAdd(e) => Some(e.account),
         Event::MemberRemove(e) => Some(e.account),
+        Event::MemberCutOff(e) => Some(e.account),
         Event::Enrol(e) => Some(e.account),
         Event::Leave(e) => Some(e.account),
         _ => None,
@@ -346,6 +412,9 @@ fn check_event(
             }
         }
         Event::MemberAdd(e) if e.roles != Roles::STUDENT.0 => return refuse("lane.mismatch"),
+        Event::MemberCutOff(e) if !e.last.is_sorted_by(|a, b| a < b) => {
+            return refuse("event.malformed");
+        }
         Event::Enrol(e)
             if !teaches && (e.account != header.author || !genesis.is_some_and(|g| g.open)) =>
         {

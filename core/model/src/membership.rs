@@ -54,17 +54,34 @@ pub struct Fact {
     pub by: AccountId,
     /// What it does.
     pub change: Change,
+    /// Of a removal, the last entries that count, if it says so.
+    pub last: Option<Vec<EntryId>>,
+}
+
+/// A removal of somebody by somebody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removal {
+    /// The entry that states it.
+    pub entry: EntryId,
+    /// The last entries that count; if it names none, the relay's order says what
+    /// came before it.
+    pub last: Option<Vec<EntryId>>,
+    /// An owner of the course states it.
+    pub by_owner: bool,
 }
 
 /// The membership statements of a space.
 #[derive(Clone, Debug, Default)]
 pub struct Membership {
     facts: BTreeMap<EntryId, Vec<Fact>>,
+    /// Entries that removals name as the last that count.
+    last: BTreeSet<EntryId>,
 }
 
 impl Membership {
     /// Takes a statement; again is the same as once.
     pub fn insert(&mut self, fact: Fact) {
+        self.last.extend(fact.last.iter().flatten());
         let facts = self.facts.entry(fact.entry).or_default();
         if !facts.contains(&fact) {
             facts.push(fact);
@@ -75,6 +92,12 @@ impl Membership {
     #[must_use]
     pub fn contains(&self, entry: &EntryId) -> bool {
         self.facts.contains_key(entry)
+    }
+
+    /// Whether a removal names an entry as the last that counts in its chain.
+    #[must_use]
+    pub fn ends_with(&self, entry: &EntryId) -> bool {
+        self.last.contains(entry)
     }
 
     /// Everything that `heads` reach, themselves included. Heads that are not
@@ -144,22 +167,26 @@ impl Membership {
         roles
     }
 
-    /// The entries by which others remove an account and that the cited heads do not
-    /// know. Who leaves cuts nothing of the own off.
+    /// The statements by which others remove an account and that the cited heads do
+    /// not know. Who leaves cuts nothing of the own off.
     #[must_use]
-    pub fn removals_beyond(&self, heads: &[EntryId], account: AccountId) -> Vec<EntryId> {
-        let removes = |fact: &Fact| {
+    pub fn removals_beyond(&self, heads: &[EntryId], account: AccountId) -> Vec<Removal> {
+        let removes = |fact: &&Fact| {
             fact.account == account && fact.by != account && fact.change == Change::Remove
         };
-        let mut removals = (self.facts.iter())
-            .filter(|(_, facts)| facts.iter().any(removes))
-            .map(|(id, _)| *id)
-            .peekable();
+        let mut removals = (self.facts.values().flatten()).filter(removes).peekable();
         if removals.peek().is_none() {
             return Vec::new();
         }
         let reach = self.reach(heads);
-        removals.filter(|id| !reach.contains(id)).collect()
+        removals
+            .filter(|fact| !reach.contains(&fact.entry))
+            .map(|fact| Removal {
+                entry: fact.entry,
+                last: fact.last.clone(),
+                by_owner: self.roles_at(&fact.heads, fact.by).any(Roles::OWNER),
+            })
+            .collect()
     }
 
     /// The heads to cite in a new entry of `lane` by `author`: the latest
@@ -220,6 +247,7 @@ mod tests {
             account: AccountId([account; 16]),
             by: AccountId([1; 16]),
             change,
+            last: None,
         }
     }
 
@@ -254,8 +282,12 @@ mod tests {
             ..fact(3, &[1], 7, Change::Remove)
         };
         let membership = history(&[fact(1, &[], 7, Change::Add(Roles::STUDENT)), removed, left]);
-        assert_eq!(membership.removals_beyond(&[id(1)], ana), vec![id(2)]);
-        assert_eq!(membership.removals_beyond(&[id(2)], ana), vec![]);
+        let beyond = |heads: &[EntryId]| -> Vec<EntryId> {
+            let removals = membership.removals_beyond(heads, ana);
+            removals.into_iter().map(|removal| removal.entry).collect()
+        };
+        assert_eq!(beyond(&[id(1)]), vec![id(2)]);
+        assert_eq!(beyond(&[id(2)]), vec![]);
     }
 
     #[test]

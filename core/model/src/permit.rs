@@ -131,6 +131,7 @@ pub const RULES: &[Rule] = &[
     rule(45, Course, ONE, Teacher, No),
     rule(45, Course, ONE, Student, Yes),
     rule(46, Course, ALL | STAFF, Teacher, No),
+    rule(47, Course, ALL | ONE, Teacher, No),
     rule(60, Course, ALL, Teacher, Yes),
     rule(61, Course, ONE, Student, Yes),
     rule(62, Course, ALL, Teacher, ByPolicy),
@@ -350,7 +351,7 @@ mod tests {
 
     #[test]
     fn membership_and_keys_are_never_vouched_save_enrolling_and_leaving_oneself() {
-        for rule in RULES.iter().filter(|rule| (20..=46).contains(&rule.event)) {
+        for rule in RULES.iter().filter(|rule| (20..=47).contains(&rule.event)) {
             let own = matches!(rule.event, Enrol::CODE | Leave::CODE);
             let public_face = rule.event == CoursePublish::CODE;
             // The proof is inside, or the binding says that nobody was seen.

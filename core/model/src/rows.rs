@@ -6,7 +6,9 @@
 //! the relay's order, then by entry id. Client and relay share these tables.
 use stunity_proto::EntryId;
 
-use crate::events::{Answer, AssignmentPublish, Event, Evidence, QuizAnswers, Submit};
+use crate::events::{
+    Answer, AssignmentPublish, Event, Evidence, MemberCutOff, MemberRemove, QuizAnswers, Submit,
+};
 pub use crate::tables::{COMMON, TABLES, Table, Type, Value, schema, table};
 
 /// Rises whenever an event gives other rows than before: projections are then
@@ -154,7 +156,10 @@ pub fn rows(event: &Event) -> Vec<Row> {
             "member",
             vec![blob(e.account), int(crate::Roles::STUDENT.0)],
         ),
-        Event::MemberRemove(e) => one("member", vec![blob(e.account), Value::Int(0)]),
+        Event::MemberRemove(MemberRemove { account })
+        | Event::MemberCutOff(MemberCutOff { account, .. }) => {
+            one("member", vec![blob(account), Value::Int(0)])
+        }
         Event::Leave(e) => one("member", vec![blob(e.account), Value::Int(0)]),
         Event::GroupSet(e) => e
             .members

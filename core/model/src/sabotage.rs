@@ -19,6 +19,9 @@ mod switches {
         Policy,
         /// Who was removed goes on.
         Removal,
+        /// Where a removal says that what counts ends is passed over: the relay's
+        /// order decides.
+        CutOff,
         /// Who is in no list that is held here passes for a member.
         Membership,
         /// A change of anybody's actor is taken.
@@ -58,6 +61,9 @@ mod switches {
     pub(crate) fn ignores_removals() -> bool {
         skips(Check::Removal)
     }
+    pub(crate) fn ignores_cut_offs() -> bool {
+        skips(Check::CutOff)
+    }
     pub(crate) fn takes_anybody_for_a_member() -> bool {
         skips(Check::Membership)
     }
@@ -80,6 +86,9 @@ mod switches {
     pub(crate) const fn ignores_removals() -> bool {
         false
     }
+    pub(crate) const fn ignores_cut_offs() -> bool {
+        false
+    }
     pub(crate) const fn takes_anybody_for_a_member() -> bool {
         false
     }
@@ -94,6 +103,6 @@ mod switches {
 #[cfg(any(test, feature = "test-sabotage"))]
 pub use switches::{Check, Sabotage};
 pub(crate) use switches::{
-    ignores_policy, ignores_removals, keeps_erased, takes_any_actor, takes_anybody_for_a_member,
-    vouches_for_anything,
+    ignores_cut_offs, ignores_policy, ignores_removals, keeps_erased, takes_any_actor,
+    takes_anybody_for_a_member, vouches_for_anything,
 };

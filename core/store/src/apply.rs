@@ -14,7 +14,7 @@ use crate::entries::{self, Class};
 use crate::fold::{self, Origin};
 use crate::process::{Touched, Work, reconsider_author};
 use crate::trust::{self, Rank};
-use crate::{Store, StoreError, decode, domain};
+use crate::{Store, StoreError, cut_off, decode, domain};
 
 impl Store {
     /// Admissions to the staff carry their proof inside: they count whoever
@@ -158,6 +158,13 @@ impl Store {
         if Class::of(header) == Class::Membership && domain::is_of_course(entry) {
             self.facts.borrow_mut().insert(conn, entry)?;
             touch_members(entry, touched);
+            // What those who are removed wrote may lie beyond.
+            if !work.folded {
+                let removed = judge::facts(entry).into_iter();
+                let removed = removed.filter(|f| f.change == Change::Remove && f.by != f.account);
+                let accounts = removed.map(|fact| fact.account).collect();
+                cut_off::reconsider_members(conn, entry, &accounts)?;
+            }
         }
         Ok(())
     }
@@ -225,6 +232,12 @@ impl Store {
         }
         documents::void_changes(conn, work.row, None)?;
         blobs::drop_uses(conn, work.row)?;
+        // What it gave effect to has none of its own.
+        conn.prepare_cached(
+            "UPDATE entries SET state = 0 WHERE state = 1 AND id IN
+             (SELECT target FROM accepted WHERE entry = ?1)",
+        )?
+        .execute([work.row])?;
         conn.prepare_cached("DELETE FROM accepted WHERE entry = ?1")?
             .execute([work.row])?;
         let bound = conn
@@ -237,7 +250,8 @@ impl Store {
             self.facts.borrow_mut().forget_course(entry.header().space);
             touched.courses.insert(entry.header().space);
             touch_members(entry, touched);
-            reconsider_removed(conn, entry)?;
+            let accounts = judge::facts(entry).into_iter().map(|fact| fact.account);
+            cut_off::reconsider_members(conn, entry, &accounts.collect())?;
         }
         Ok(())
     }
@@ -262,26 +276,6 @@ impl Store {
         }
         Ok(())
     }
-}
-
-/// What removed people wrote in a course is judged again: some of it may lie beyond
-/// their removal.
-fn reconsider_removed(conn: &Connection, entry: &Entry) -> Result<(), StoreError> {
-    for fact in judge::facts(entry) {
-        if fact.change == Change::Remove {
-            conn.prepare_cached(
-                "UPDATE entries SET state = 0 WHERE author = ?1 AND id <> ?3 AND class > 0
-                 AND state IN (1, 2)
-                 AND chain IN (SELECT chain FROM chains WHERE space = ?2)",
-            )?
-            .execute(params![
-                &fact.account.0,
-                &entry.header().space.0,
-                &entry.id().0
-            ])?;
-        }
-    }
-    Ok(())
 }
 
 fn touch_members(entry: &Entry, touched: &mut Touched) {

@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry as Slot;
 use rusqlite::{Connection, OptionalExtension, params};
 use stunity_identity::{Certificate, SchoolAnchor, StaffAdmission, StaffRoles};
 use stunity_model::events::CourseGenesis;
+use stunity_model::judge::CutOff;
 use stunity_model::permit::SpaceKind;
 use stunity_model::{Event, JudgeView, Membership, judge};
 use stunity_proto::pack::{ChainEntry, ChainKey};
@@ -144,6 +145,8 @@ pub(crate) struct View<'a> {
     pub is_cut_off: bool,
     /// The author was removed before the entry was numbered.
     pub is_removed: bool,
+    /// It lies beyond what a removal says counts of the author.
+    pub is_beyond: bool,
     /// The relay has numbered it, by a receipt.
     pub is_numbered: bool,
     pub is_accepted: bool,
@@ -196,6 +199,10 @@ impl JudgeView for View<'_> {
 
     fn is_removed_before(&self, _: &Entry, _: &[EntryId]) -> bool {
         self.is_removed
+    }
+
+    fn is_beyond(&self, _: &Entry, _: &[CutOff]) -> bool {
+        self.is_beyond
     }
 
     fn takes_membership_on_trust(&self, _: &Entry) -> bool {

@@ -24,6 +24,7 @@ mod blobs;
 mod chunks;
 mod commands;
 mod context;
+mod cut_off;
 mod database;
 mod decode;
 mod documents;
@@ -63,8 +64,8 @@ pub use outbox::{ItemId, PendingOp};
 pub use parcels::{CarriedParcel, Exported, ParcelImport, ParcelTo, Span};
 pub use queries::{
     AssignmentRow, CommentRow, CourseRow, DueMark, FeedRow, GradeRow, GradesRow, GuardianRow,
-    HistoricalRow, LessonRow, MarkRow, MemberRow, Notice, NoticeKind, PostRow, ProgressRow,
-    QuizAttemptRow, QuizRow, ReleaseRow, ReportRow, SubmissionRow, WorkRow,
+    HistoricalRow, LessonRow, MarkRow, MemberRow, Notice, NoticeKind, PendingRow, PostRow,
+    ProgressRow, QuizAttemptRow, QuizRow, ReleaseRow, ReportRow, SubmissionRow, WorkRow,
 };
 pub use search::Hit;
 pub use status::{ClockAnchor, DataUse, Item, ItemState, RefusedEntry, Unsent};

@@ -14,7 +14,7 @@ use crate::database::{Durability, int, uint};
 use crate::domain::View;
 use crate::entries::{Class, EntryRow, Sent, State};
 use crate::trust::{Logs, Signed};
-use crate::{Store, StoreError, documents, domain, entries, forks, meta, order, trust};
+use crate::{Store, StoreError, cut_off, documents, domain, entries, forks, meta, order, trust};
 
 /// Entries a transaction: enough that commits cost little, few enough that a
 /// phone's memory holds them.
@@ -370,14 +370,16 @@ impl Store {
                 wants: vec![rival.0.to_vec()],
             });
         }
-        let is_removed = match course {
-            Some(course) => {
-                let heads = &header.heads.membership;
-                let removals = course.membership.removals_beyond(heads, header.author);
-                order::any_before(conn, &removals, entry, work.position.as_ref())?
-            }
-            None => false,
-        };
+        let removals = course
+            .map(|course| judge::removals(header, &course.membership))
+            .unwrap_or_default();
+        let by_order = &removals.by_order;
+        let is_removed = order::any_before(conn, by_order, entry, work.position.as_ref())?;
+        let cut_offs = &removals.cut_offs;
+        let is_within = (self.within.borrow_mut()).all(conn, work.row, entry, cut_offs)?;
+        if is_within && !cut_offs.is_empty() {
+            cut_off::free_previous(conn, entry)?;
+        }
         let view = View {
             school: self.owner.school,
             before,
@@ -386,6 +388,7 @@ impl Store {
             anchor: &anchor,
             is_cut_off,
             is_removed,
+            is_beyond: !is_within,
             is_numbered: work.position.is_some(),
             is_accepted: is_accepted(conn, entry)?,
         };

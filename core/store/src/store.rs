@@ -13,6 +13,7 @@ use stunity_proto::{
 };
 use stunity_sync::replica::Owner;
 
+use crate::cut_off::Within;
 use crate::database::{self, Durability, Level};
 use crate::domain::Facts;
 use crate::files::{self, Location, OwnerLock};
@@ -51,6 +52,7 @@ pub struct Store {
     pub(crate) rng: RefCell<Box<dyn Random>>,
     pub(crate) logs: RefCell<Logs>,
     pub(crate) facts: RefCell<Facts>,
+    pub(crate) within: RefCell<Within>,
     /// This installation's incarnation, once read: asked for at every keystroke.
     pub(crate) incarnation: Cell<Option<u32>>,
     /// The document that is being typed, and the last row of its journal.
@@ -154,6 +156,7 @@ impl Store {
             rng: RefCell::new(rng),
             logs: RefCell::default(),
             facts: RefCell::default(),
+            within: RefCell::default(),
             incarnation: Cell::default(),
             typing: Cell::default(),
             lacks_space: Cell::default(),

@@ -36,6 +36,10 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/006_batches.sql"),
         postgres: include_str!("../../migrations/postgres/006_batches.sql"),
     },
+    Migration {
+        sqlite: include_str!("../../migrations/sqlite/007_accepted.sql"),
+        postgres: include_str!("../../migrations/postgres/007_accepted.sql"),
+    },
 ];
 
 /// Brings the database to the newest version, in one transaction.

@@ -206,6 +206,11 @@ impl Authority {
         Ok(())
     }
 
+    /// The database knows better.
+    pub fn forget_course(&mut self, space: SpaceId) {
+        self.courses.remove(&space);
+    }
+
     pub fn course(&self, space: SpaceId) -> Option<&Course> {
         self.courses.get(&space)?.as_ref()
     }

@@ -1,6 +1,7 @@
 //! What the judge looks up, gathered before an entry is judged.
 use stunity_identity::{Certificate, SchoolAnchor, StaffAdmission, StaffRoles, Standing};
 use stunity_model::events::CourseGenesis;
+use stunity_model::judge::CutOff;
 use stunity_model::{JudgeView, Membership};
 use stunity_proto::pack::{ChainEntry, ChainKey};
 use stunity_proto::{AccountId, ActorId, Entry, EntryId, SchoolId, SpaceId};
@@ -14,6 +15,14 @@ pub(crate) struct View<'a> {
     /// The entry at the judged entry's own place, if one is stored.
     pub at_place: Option<EntryId>,
     pub standing: Standing,
+    /// Of an entry that is here already.
+    pub stored: Option<Stored>,
+}
+
+/// How an entry that is here already stands to the removals of its author.
+pub(crate) struct Stored {
+    pub is_beyond: bool,
+    pub is_removed: bool,
 }
 
 impl View<'_> {
@@ -60,7 +69,14 @@ impl JudgeView for View<'_> {
     }
     // Whatever is known here was numbered before.
     fn is_removed_before(&self, _: &Entry, removals: &[EntryId]) -> bool {
-        !removals.is_empty()
+        (self.stored.as_ref()).map_or(!removals.is_empty(), |stored| stored.is_removed)
+    }
+    // A new entry is at the end of its chain.
+    fn is_beyond(&self, entry: &Entry, cut_offs: &[CutOff]) -> bool {
+        match &self.stored {
+            Some(stored) => stored.is_beyond,
+            None => (cut_offs.iter()).any(|cut_off| !cut_off.last.contains(&entry.id())),
+        }
     }
     fn takes_membership_on_trust(&self, _: &Entry) -> bool {
         false

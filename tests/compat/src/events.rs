@@ -129,6 +129,11 @@ fn course() -> Vec<Event> {
             members: vec![ACCOUNT],
         }
         .into(),
+        MemberCutOff {
+            account: ACCOUNT,
+            last: vec![ENTRY, EntryId([0x88; 32])],
+        }
+        .into(),
         LessonPublish {
             lesson: OBJECT,
             order: 3,

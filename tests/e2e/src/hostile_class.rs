@@ -136,6 +136,15 @@ impl HostileClass {
         self.school.sync(&mut self.teacher).await;
     }
 
+    /// The owner removes the colleague as an app does: what counts of hers is what
+    /// the owner's device holds.
+    pub async fn cut_off_colleague(&mut self) {
+        let account = self.colleague.account;
+        let removed = self.teacher.remove_member(self.course, account);
+        removed.expect("she is a member");
+        self.school.sync(&mut self.teacher).await;
+    }
+
     /// Uploads entries; what became of each.
     pub async fn upload(&self, entries: &[Entry]) -> Vec<Outcome> {
         let appended = self.school.log.append_entries(None, entries.to_vec()).await;

@@ -534,6 +534,119 @@ async fn no_order_brings_a_revoked_device_back() {
     }
 }
 
+/// A colleague's entry that the owner holds, and what she signs after the owner
+/// removed her: a grade, a release, and another entry in the first one's place.
+async fn removed_teacher(class: &mut HostileClass) -> [Entry; 3] {
+    let mut colleague = class.colleague.clone();
+    let mut other = colleague.clone();
+    let (course, pupil) = (class.course, class.pupil.store().account());
+    let staff = class.heads(Lane::Staff).await;
+    let note = Comment {
+        comment: ObjectId([4; 16]),
+        about: class.assignment,
+        parent: None,
+        text: "in time".into(),
+    };
+    let kept = colleague.write(course, Lane::Staff, &staff, vec![op(note)]);
+    assert_eq!(code(&class.upload(&[kept]).await[0]), "");
+    class.school.sync(&mut class.teacher).await;
+    [
+        colleague.write(course, Lane::Staff, &staff, vec![grade(class)]),
+        colleague.write(course, Lane::One(pupil), &staff, vec![release(class)]),
+        other.write(course, Lane::Staff, &staff, vec![grade(class)]),
+    ]
+}
+
+#[tokio::test]
+async fn no_order_slips_in_what_a_removed_teacher_signs_later() {
+    let mut class = HostileClass::new().await;
+    let mut second = class.school.join("second", StaffRoles::TEACHER).await;
+    let late = removed_teacher(&mut class).await;
+    let account = class.colleague.account;
+    class.teacher.remove_member(class.course, account).unwrap();
+    // The operator numbers what she signs before the removal, which had to come by
+    // the relay too, and what stands in another's place beside it.
+    let numbered = class.upload(&late[..2]).await;
+    assert!(numbered.iter().all(|outcome| code(outcome).is_empty()));
+    let operator = Operator::of(&class);
+    let fork = [(late[2].clone(), 1, 20_000)];
+    operator.deliver(&mut class.teacher, &fork);
+    operator.deliver(&mut class.pupil, &fork);
+    class.school.sync(&mut class.pupil).await;
+    assert_eq!(releases(&class.pupil, &class), 1, "nobody knows better yet");
+    class.school.sync(&mut class.teacher).await;
+    class.school.sync(&mut class.pupil).await;
+    // Nor does who hears of all of it in that order.
+    let account = second.store().account();
+    let added = class
+        .teacher
+        .add_staff(class.course, account, Roles::TEACHER);
+    added.unwrap();
+    class.school.sync(&mut class.teacher).await;
+    class.school.sync(&mut second).await;
+    for device in [&class.teacher, &class.pupil, &second] {
+        let store = device.store();
+        assert_eq!(store.grades(class.course, None).unwrap(), []);
+        assert_eq!(releases(device, &class), 0);
+    }
+    let comments = class.teacher.store().comments(class.assignment).unwrap();
+    assert_eq!(comments.len(), 1, "what she wrote in time stays");
+    // The owner sees what waits, and may give effect to it.
+    let waiting = class.teacher.store().pending(Some(class.course)).unwrap();
+    let mut ids: Vec<EntryId> = waiting.iter().map(|row| row.entry).collect();
+    let mut all: Vec<EntryId> = late.iter().map(Entry::id).collect();
+    ids.sort();
+    all.sort();
+    assert_eq!(ids, all);
+    assert!(waiting.iter().all(|row| row.code == "member.cut-off"));
+    class.teacher.accept_pending(late[0].id()).unwrap();
+    class.school.sync(&mut class.teacher).await;
+    class.school.sync(&mut second).await;
+    for device in [&class.teacher, &second] {
+        let grades = device.store().grades(class.course, None).unwrap();
+        assert_eq!(grades.len(), 1);
+    }
+}
+
+fn releases(device: &Client, class: &HostileClass) -> usize {
+    device.store().releases(class.course, None).unwrap().len()
+}
+
+#[tokio::test]
+async fn a_removed_teacher_removes_nobody_in_return() {
+    let mut class = HostileClass::new().await;
+    let staff = class.heads(Lane::Staff).await;
+    let mut colleague = class.colleague.clone();
+    let cut_off = MemberCutOff {
+        account: class.teacher.store().account(),
+        last: vec![],
+    };
+    let back = colleague.write(class.course, Lane::All, &staff, vec![op(cut_off)]);
+    class.cut_off_colleague().await;
+    class.school.sync(&mut class.pupil).await;
+    let operator = Operator::of(&class);
+    for device in [&mut class.teacher, &mut class.pupil] {
+        let applied = operator.deliver(device, &[(back.clone(), 1, 20_000)]);
+        assert_eq!(judged(&applied, &back), "member.cut-off");
+        let owners = device.store().class_list(class.course, Roles::OWNER);
+        assert_eq!(owners.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_device_that_passes_over_cut_offs_lets_the_removed_teacher_in() {
+    let mut class = HostileClass::new().await;
+    let late = removed_teacher(&mut class).await;
+    let account = class.colleague.account;
+    let removed = class.teacher.remove_member(class.course, account);
+    removed.unwrap();
+    class.upload(&late[..1]).await;
+    let _broken = Sabotage::skip(Check::CutOff);
+    class.school.sync(&mut class.teacher).await;
+    let grades = class.teacher.store().grades(class.course, None).unwrap();
+    assert_eq!(grades.len(), 1);
+}
+
 #[tokio::test]
 async fn receipts_of_nodes_that_no_operator_of_the_root_certified_are_none() {
     let class = HostileClass::new().await;

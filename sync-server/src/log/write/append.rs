@@ -72,6 +72,7 @@ impl Writer<'_> {
             chain_head,
             at_place,
             standing,
+            stored: None,
         };
         let pending = match judge(entry, &view) {
             _ if judges_nothing() => None,
@@ -84,6 +85,10 @@ impl Writer<'_> {
             }
             Verdict::Refuse(code) => return self.refuse(entry, code).await,
         };
+        let pending = match pending {
+            Some(_) if self.is_accepted(header.space, entry.id()).await? => None,
+            pending => pending,
+        };
         let Some(links) = self.link(entry).await? else {
             return self.refuse(entry, "change.waiting").await;
         };
@@ -95,6 +100,12 @@ impl Writer<'_> {
         self.save_links(header.author, links).await?;
         if pending.is_none() {
             self.take_effect(n, entry, &position).await?;
+        }
+        if (self.authority.course(header.space))
+            .is_some_and(|course| course.membership.ends_with(&entry.id()))
+        {
+            // What it follows may have waited for it.
+            self.judge_again(header.space, header.author).await?;
         }
         self.note_if_awaited(entry.id()).await?;
         let head = ChainEntry {

@@ -6,14 +6,14 @@ use stunity_identity::{Certificate, Position as LogPosition, StaffAdmission, Ver
 use stunity_model::Roles;
 use stunity_model::events::{Event, RosterBind};
 use stunity_model::judge::facts;
-use stunity_proto::{AccountId, Entry, EntryId, Kind, Lane, SpaceId};
+use stunity_proto::{AccountId, Entry, EntryId, GroupId, Kind, Lane, SpaceId};
 use stunity_sync::Position;
 use stunity_sync::replica::Outcome;
 
 use super::Writer;
 use crate::db::sql;
 use crate::error::ServerError;
-use crate::log::authority::{self, Standing};
+use crate::log::authority::Standing;
 
 impl Writer<'_> {
     /// What an accepted entry changes besides the order.
@@ -42,6 +42,10 @@ impl Writer<'_> {
             self.project(n, index, entry, &event, position).await?;
         }
         let changed: Vec<_> = facts(entry);
+        let removed: BTreeSet<AccountId> = (changed.iter())
+            .filter(|fact| fact.last.is_some() && fact.by != fact.account)
+            .map(|fact| fact.account)
+            .collect();
         if !changed.is_empty()
             && let Some(course) = self.authority.course_mut(header.space)
         {
@@ -56,6 +60,9 @@ impl Writer<'_> {
             for (account, roles) in roles {
                 self.set_roles(header.space, account, roles).await?;
             }
+        }
+        for account in removed {
+            Box::pin(self.judge_again(header.space, account)).await?;
         }
         Ok(())
     }
@@ -104,48 +111,60 @@ impl Writer<'_> {
             Event::Guardianship(e) => self.note_guardian(e.guardian),
             Event::GuardianshipEnd(e) => self.note_guardian(e.guardian),
             Event::GuardianAccess(e) => self.note_guardian(e.guardian),
-            Event::AcceptPending(e) => self.accept_pending(header.space, e.entry).await?,
+            Event::AcceptPending(e) => self.accept_pending(n, header.space, e.entry).await?,
             Event::GroupSet(e) => {
-                sql("DELETE FROM group_member WHERE space = $1 AND group_id = $2")
-                    .bind(header.space.0)
-                    .bind(e.group.0)
-                    .execute(&mut self.db)
-                    .await?;
-                for account in &e.members {
-                    sql("INSERT INTO group_member VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
-                        .bind(account.0)
-                        .bind(header.space.0)
-                        .bind(e.group.0)
-                        .execute(&mut self.db)
-                        .await?;
-                    self.batch.rights.insert(*account);
-                }
+                let members: Vec<Vec<u8>> = e.members.iter().map(|id| id.0.to_vec()).collect();
+                self.set_group(header.space, e.group, &members).await?;
             }
             _ => {}
         }
         Ok(())
     }
 
-    /// Staff give effect to a pending entry of their own space.
-    async fn accept_pending(&mut self, space: SpaceId, id: EntryId) -> Result<(), ServerError> {
-        let Some(Outcome::Pending { position, .. }) = self.known(id).await? else {
-            return Ok(());
-        };
-        if position.space != space {
-            return Ok(());
-        }
-        let row = sql("SELECT n, header, signature, body FROM entry WHERE id = $1")
-            .bind(id.0)
-            .one(&mut self.db)
+    /// Makes a group consist of these accounts.
+    pub(super) async fn set_group(
+        &mut self,
+        space: SpaceId,
+        group: GroupId,
+        members: &[Vec<u8>],
+    ) -> Result<(), ServerError> {
+        sql("DELETE FROM group_member WHERE space = $1 AND group_id = $2")
+            .bind(space.0)
+            .bind(group.0)
+            .execute(&mut self.db)
             .await?;
-        let n: i64 = row.get(0)?;
-        let entry = authority::entry(row.get(1)?, row.get(2)?, row.get(3)?)?;
-        sql("UPDATE entry SET pending = NULL WHERE n = $1")
+        for account in members {
+            sql("INSERT INTO group_member VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+                .bind(account)
+                .bind(space.0)
+                .bind(group.0)
+                .execute(&mut self.db)
+                .await?;
+            self.batch.rights.insert(AccountId::try_from(&account[..])?);
+        }
+        Ok(())
+    }
+
+    /// Staff give effect to an entry of their own space that waits, or that is still
+    /// to come.
+    async fn accept_pending(
+        &mut self,
+        n: i64,
+        space: SpaceId,
+        id: EntryId,
+    ) -> Result<(), ServerError> {
+        sql("INSERT INTO accepted VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+            .bind(id.0)
+            .bind(space.0)
             .bind(n)
             .execute(&mut self.db)
             .await?;
-        // An entry that accepts may itself have been pending.
-        Box::pin(self.take_effect(n, &entry, &position)).await
+        match self.known(id).await? {
+            Some(Outcome::Pending { position, .. }) if position.space == space => {
+                self.give_effect(id).await
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) async fn save_account(

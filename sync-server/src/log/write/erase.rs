@@ -158,7 +158,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    async fn drop_projected(
+    pub(super) async fn drop_projected(
         &mut self,
         n: i64,
         place: usize,
@@ -180,18 +180,7 @@ impl Writer<'_> {
     /// A search row does not say of which operation it was made: all of the entry
     /// are made again of what is left.
     async fn index_again(&mut self, n: i64, entry: &Entry) -> Result<(), ServerError> {
-        let key = match self.db.dialect() {
-            Dialect::Sqlite => "rowid",
-            Dialect::Postgres => "n",
-        };
-        for statement in [
-            format!(
-                "DELETE FROM search WHERE {key} IN (SELECT n FROM search_entry WHERE entry = $1)"
-            ),
-            "DELETE FROM search_entry WHERE entry = $1".to_owned(),
-        ] {
-            sql(statement).bind(n).execute(&mut self.db).await?;
-        }
+        self.forget_index(n).await?;
         for (_, op) in entry.ops() {
             let event = op.map(Event::decode).transpose().ok().flatten();
             let Some((about, keys)) = event.and_then(|e| searchable_row(&e, entry.id())) else {
@@ -207,6 +196,23 @@ impl Writer<'_> {
                 "",
             )
             .await?;
+        }
+        Ok(())
+    }
+
+    /// Takes an entry out of the search.
+    pub(super) async fn forget_index(&mut self, n: i64) -> Result<(), ServerError> {
+        let key = match self.db.dialect() {
+            Dialect::Sqlite => "rowid",
+            Dialect::Postgres => "n",
+        };
+        for statement in [
+            format!(
+                "DELETE FROM search WHERE {key} IN (SELECT n FROM search_entry WHERE entry = $1)"
+            ),
+            "DELETE FROM search_entry WHERE entry = $1".to_owned(),
+        ] {
+            sql(statement).bind(n).execute(&mut self.db).await?;
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
 //! The writer: one task, one transaction for all that waits.
+mod again;
 mod append;
 mod effect;
 mod erase;

@@ -1,0 +1,49 @@
+//! Who is in a course no longer, and what staff give effect to.
+use stunity_model::Roles;
+use stunity_model::events::{AcceptPending, MemberCutOff, MemberRemove};
+use stunity_proto::{AccountId, EntryId, Lane, SpaceId};
+
+use crate::{Client, ClientError};
+
+/// Every role.
+const ANY: Roles = Roles(u64::MAX >> 1);
+
+impl Client {
+    /// Removes somebody from a course. What is held of theirs keeps its effect; what
+    /// is not waits for staff, whatever order a relay states.
+    ///
+    /// # Errors
+    /// `member.oneself`, `member.unknown`, or the store's.
+    pub fn remove_member(
+        &mut self,
+        course: SpaceId,
+        account: AccountId,
+    ) -> Result<(), ClientError> {
+        if account == self.me() {
+            return Err(ClientError::Invalid("member.oneself"));
+        }
+        let members = self.store.class_list(course, ANY)?;
+        let member = members.iter().find(|member| member.account == account);
+        let roles = member.ok_or(ClientError::Invalid("member.unknown"))?.roles;
+        let lane = match roles.any(Roles::STAFF) {
+            true => Lane::All,
+            false => Lane::One(account),
+        };
+        match self.store.last_entries(course, account)? {
+            Some(last) => self.state(course, lane, MemberCutOff { account, last }),
+            None => self.state(course, lane, MemberRemove { account }),
+        }
+    }
+
+    /// As staff, gives effect to an entry that waits for it, see
+    /// [`stunity_store::Store::pending`].
+    ///
+    /// # Errors
+    /// `pending.unknown`, or the store's.
+    pub fn accept_pending(&mut self, entry: EntryId) -> Result<(), ClientError> {
+        let waiting = self.store.pending(None)?;
+        let found = waiting.iter().find(|row| row.entry == entry);
+        let course = found.ok_or(ClientError::Invalid("pending.unknown"))?.course;
+        self.state(course, Lane::Staff, AcceptPending { entry })
+    }
+}
