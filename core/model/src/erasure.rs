@@ -74,7 +74,7 @@ mod tests {
         let kept = TYPES
             .iter()
             .filter(|(code, _)| !is_erasable(Kind::Event(*code)));
-        assert_eq!(kept.count(), 8 + 6 + 2);
+        assert_eq!(kept.count(), 8 + 7 + 2);
     }
 
     #[test]
