@@ -112,7 +112,32 @@ pub fn test() -> Result<Outcome, String> {
         ));
     };
     let cluster = Cluster::start(bin)?;
-    let mut tests = tools::cargo(&["test", "-p", "stunity-server", "-p", "stunity-e2e"]);
+    // By name, of the whole workspace: cargo then chooses the features of the other
+    // tests, and builds nothing again.
+    let mut tests = tools::cargo(&["test", "--workspace"]);
+    for name in names()? {
+        tests.args(["--test", &name]);
+    }
     tools::run(tests.env("STUNITY_TEST_POSTGRES", cluster.address()))?;
     Ok(Outcome::Passed)
+}
+
+/// The tests with a relay.
+fn names() -> Result<Vec<String>, String> {
+    let mut names = Vec::new();
+    for folder in ["sync-server/tests", "tests/e2e/tests"] {
+        let folder = tools::root().join(folder);
+        for file in std::fs::read_dir(folder).map_err(|error| error.to_string())? {
+            let path = file.map_err(|error| error.to_string())?.path();
+            if path.extension().is_some_and(|kind| kind == "rs") {
+                names.extend(
+                    path.file_stem()
+                        .and_then(|name| name.to_str())
+                        .map(str::to_owned),
+                );
+            }
+        }
+    }
+    names.sort();
+    Ok(names)
 }

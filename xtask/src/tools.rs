@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+/// So begins an error that says what the machine lacks and cannot install.
+pub const NEEDS: &str = "needs ";
+
 /// The repository's root.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -135,7 +138,7 @@ pub fn cargo_tool(name: &str) -> Result<PathBuf, String> {
     if !program.exists() {
         let mut install = cargo(&["install", name, "--locked", "--root"]);
         run(install.arg(&folder))
-            .map_err(|error| format!("needs {name}: cargo install {name} --locked ({error})"))?;
+            .map_err(|error| format!("{NEEDS}{name}: cargo install {name} --locked ({error})"))?;
     }
     Ok(program)
 }
@@ -152,7 +155,7 @@ pub fn apt(package: &str) -> Result<(), String> {
     };
     apt(&["install", "-y", package])
         .or_else(|_| apt(&["update"]).and_then(|()| apt(&["install", "-y", package])))
-        .map_err(|_| format!("needs the Debian package {package}: apt-get install {package}"))
+        .map_err(|_| format!("{NEEDS}the Debian package {package}: apt-get install {package}"))
 }
 
 /// The exit code of a result, with its error said.
