@@ -33,6 +33,9 @@ pub struct Report {
     pub held: Vec<String>,
     /// Entries that were invalid, with the codes of the reasons.
     pub rejected: Vec<String>,
+    /// Whether the relay took this replica to hold what it does not, so that packs
+    /// came again in full.
+    pub explicit: bool,
 }
 
 impl Report {
@@ -43,6 +46,7 @@ impl Report {
         self.new_entries += later.new_entries;
         self.held = later.held;
         self.rejected.extend(later.rejected);
+        self.explicit |= later.explicit;
     }
 
     fn applied(&mut self, applied: Applied) {
@@ -164,7 +168,10 @@ async fn session(
         .map_err(unreachable)?;
     let (mut sink, mut stream) = socket.split();
     let mut session = client.with(|client| client.begin_session(stop.is_some(), explicit));
-    let mut report = Report::default();
+    let mut report = Report {
+        explicit,
+        ..Report::default()
+    };
     let begun = tokio::time::Instant::now();
     loop {
         let quiet = Duration::from_secs(1);

@@ -33,6 +33,8 @@ pub struct Metrics {
     pub delivered: AtomicU64,
     /// Live batches that a slow session did not take: it reads them from the log.
     pub dropped: AtomicU64,
+    /// Packs that were at hand as they had been made for another reader.
+    pub packs_shared: AtomicU64,
 }
 
 /// Counts one.
@@ -99,6 +101,11 @@ impl Metrics {
                 "live_dropped",
                 "Live batches left to be read later.",
                 &self.dropped,
+            ),
+            (
+                "packs_shared",
+                "Packs found as they were made for another reader.",
+                &self.packs_shared,
             ),
         ] {
             let value = counter.load(Ordering::Relaxed);

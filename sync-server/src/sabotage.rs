@@ -1,6 +1,5 @@
-//! A switch that makes of this relay one whose operator lies: it takes whatever it is
-//! given. So the simulator shows that devices judge for themselves. Compiled in only
-//! under the feature `test-sabotage`.
+//! Switches that break the relay for tests. Compiled in only under the feature
+//! `test-sabotage`.
 
 #[cfg(feature = "test-sabotage")]
 mod switches {
@@ -8,6 +7,7 @@ mod switches {
 
     std::thread_local! {
         static JUDGE_NOTHING: Cell<bool> = const { Cell::new(false) };
+        static KEEP_PACKS: Cell<bool> = const { Cell::new(false) };
     }
 
     /// What is broken until this is dropped, for logs driven by this thread.
@@ -16,9 +16,16 @@ mod switches {
     pub struct Sabotage(());
 
     impl Sabotage {
-        /// Every entry counts as good and allowed, whoever signed it.
+        /// This relay's operator lies: every entry counts as good and allowed, whoever
+        /// signed it. So devices are seen to judge for themselves.
         pub fn judge_nothing() -> Self {
             JUDGE_NOTHING.set(true);
+            Self(())
+        }
+
+        /// Packs that hold what is erased stay at hand.
+        pub fn keep_packs() -> Self {
+            KEEP_PACKS.set(true);
             Self(())
         }
     }
@@ -26,11 +33,15 @@ mod switches {
     impl Drop for Sabotage {
         fn drop(&mut self) {
             JUDGE_NOTHING.set(false);
+            KEEP_PACKS.set(false);
         }
     }
 
     pub(crate) fn judges_nothing() -> bool {
         JUDGE_NOTHING.get()
+    }
+    pub(crate) fn keeps_packs() -> bool {
+        KEEP_PACKS.get()
     }
 }
 
@@ -39,8 +50,11 @@ mod switches {
     pub(crate) const fn judges_nothing() -> bool {
         false
     }
+    pub(crate) const fn keeps_packs() -> bool {
+        false
+    }
 }
 
 #[cfg(feature = "test-sabotage")]
 pub use switches::Sabotage;
-pub(crate) use switches::judges_nothing;
+pub(crate) use switches::{judges_nothing, keeps_packs};

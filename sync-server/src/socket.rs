@@ -165,7 +165,10 @@ impl Connection {
                 let frame = Frame::Ephemeral { space, lane, bytes };
                 vec![Effect::Send(frame.encode())]
             }
-            Message::Replaced => return false,
+            Message::Replaced => {
+                self.session.replaced();
+                return false;
+            }
         };
         self.carry_out(Ok(effects)).await
     }

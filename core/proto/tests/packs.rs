@@ -7,8 +7,8 @@ use stunity_proto::pack::{
     PackWriter, Place, decode_pack, encode_packs,
 };
 use stunity_proto::{
-    AccountId, ActorId, Body, DeviceId, DocId, Entry, EntryId, Hash, Header, Heads, Kind, Lane,
-    SchoolId, Signature, Signer, SpaceId, limits,
+    AccountId, ActorId, Body, DecodeError, DeviceId, DocId, Entry, EntryId, Hash, Header, Heads,
+    Kind, Lane, SchoolId, Signature, Signer, SpaceId, limits,
 };
 
 const SCHOOL: SchoolId = SchoolId([1; 16]);
@@ -70,6 +70,7 @@ struct Held {
     positions: BTreeMap<(SpaceId, u64), ChainPosition>,
     ids: BTreeSet<[u8; 16]>,
     changes: BTreeSet<(DocId, [u8; 32])>,
+    whole: BTreeMap<(SpaceId, u64), Entry>,
 }
 
 impl Held {
@@ -112,6 +113,13 @@ impl PackContext for Held {
     fn continues_at(&self, space: SpaceId, previous: &EntryId) -> Option<u64> {
         let sequence = self.sequence_of(space, previous)?;
         self.position_at(space, sequence).map(|_| sequence)
+    }
+    fn held_at(&self, space: SpaceId, sequence: u64) -> Option<Entry> {
+        self.whole.get(&(space, sequence)).cloned()
+    }
+    fn holds(&self, id: &EntryId) -> Option<(SpaceId, u64)> {
+        let found = self.whole.iter().find(|(_, entry)| entry.id() == *id)?;
+        Some(*found.0)
     }
     fn expand_id(&self, _: IdRole, prefix: [u8; 4]) -> Option<[u8; 16]> {
         self.ids.iter().find(|id| id.starts_with(&prefix)).copied()
@@ -238,6 +246,58 @@ fn explicit_packs_each_stand_for_themselves() {
         .flat_map(|pack| decode_pack(pack, &Explicit(SCHOOL)).unwrap())
         .collect();
     assert_eq!(restored, items);
+}
+
+/// The items once more in another space, as a relay numbers the keys of people there.
+fn once_more(items: &[Item]) -> Vec<Item> {
+    let elsewhere = |(item, sequence): (&Item, u64)| Item {
+        entry: item.entry.clone(),
+        place: item.place.map(|place| Place {
+            space: SpaceId([9; 16]),
+            sequence,
+            ..place
+        }),
+    };
+    items.iter().zip(1..).map(elsewhere).collect()
+}
+
+#[test]
+fn entries_that_are_held_cross_once() {
+    let (items, mut held) = class(300, 1);
+    let again = once_more(&items);
+    let whole = encode(&again, &held, false);
+    for item in &items {
+        let place = item.place.unwrap();
+        held.whole
+            .insert((place.space, place.sequence), item.entry.clone());
+    }
+    let pack = encode(&again, &held, false);
+    // A time each, and what says where they are.
+    assert!(
+        pack.len() < 300 * 6 && whole.len() > 300 * 80,
+        "{}",
+        pack.len()
+    );
+    assert_eq!(decode_pack(&pack, &held).unwrap(), again);
+    assert!(matches!(
+        decode_pack(&pack, &Held::default()),
+        Err(DecodeError::MissingContext(_))
+    ));
+    assert_eq!(
+        decode_pack(&encode(&again, &held, true), &Explicit(SCHOOL)).unwrap(),
+        again
+    );
+}
+
+#[test]
+fn entries_that_stand_twice_in_a_pack_are_written_once() {
+    let (items, held) = class(20, 2);
+    let twice: Vec<Item> = [items.clone(), once_more(&items), items.clone()].concat();
+    let once = encode(&items, &held, false).len();
+    let pack = encode(&twice[..2 * items.len()], &held, false);
+    assert!(pack.len() < once + 6 * items.len(), "{} {once}", pack.len());
+    let pack = encode(&twice, &held, false);
+    assert_eq!(decode_pack(&pack, &held).unwrap(), twice);
 }
 
 #[test]

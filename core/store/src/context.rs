@@ -1,7 +1,7 @@
 //! What packs may leave out, since the other side can look it up.
 use rusqlite::{Connection, ToSql, params};
 use stunity_proto::pack::{ChainEntry, ChainKey, IdRole, PackContext};
-use stunity_proto::{Body, DeviceId, DocId, EntryId, Hash, Kind, SchoolId, Signer, SpaceId};
+use stunity_proto::{Body, DeviceId, DocId, Entry, EntryId, Hash, Kind, SchoolId, Signer, SpaceId};
 use stunity_sync::certificates_in;
 
 use crate::{Store, StoreError, entries, order, trust};
@@ -29,6 +29,11 @@ impl PackContext for Store {
 
     fn sequence_of(&self, space: SpaceId, id: &EntryId) -> Option<u64> {
         order::sequence_of(&self.conn, space, id).ok().flatten()
+    }
+
+    fn held_at(&self, space: SpaceId, sequence: u64) -> Option<Entry> {
+        let id = self.entry_at(space, sequence)?;
+        entries::load_by_id(&self.conn, &id).ok().flatten()
     }
 
     fn certificates_in(&self, kinds: &[Kind], body: &Body) -> Vec<(Signer, Hash)> {

@@ -39,6 +39,11 @@ pub(crate) fn reference(list: &[Cursor], removed: &[Target], target: Target) -> 
 
 /// The 8 bytes by which the two sides compare their lists.
 pub(crate) fn list_hash(list: &[Cursor]) -> [u8; 8] {
+    receipt::cursor_list_hash(&encode_list(list))
+}
+
+/// A list as frame 9 carries it.
+pub(crate) fn encode_list(list: &[Cursor]) -> Vec<u8> {
     let mut w = Writer::new();
     w.array(list.len());
     for cursor in list {
@@ -50,7 +55,7 @@ pub(crate) fn list_hash(list: &[Cursor]) -> [u8; 8] {
             .uint(cursor.at.sequence)
             .bytes(&cursor.at.hash8());
     }
-    receipt::cursor_list_hash(&w.into_bytes())
+    w.into_bytes()
 }
 
 impl CursorLog {

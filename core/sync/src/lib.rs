@@ -17,6 +17,7 @@ pub mod relay;
 mod relay_files;
 pub mod relay_store;
 pub mod replica;
+pub mod sabotage;
 mod uploader;
 
 pub use certificates::certificates_in;

@@ -6,7 +6,7 @@ use stunity_proto::{
     pack::{ChainEntry, ChainKey, IdRole, PackContext},
 };
 
-use crate::{certificates::certificates_in, relay_store::LogItem};
+use crate::{Cursor, certificates::certificates_in, relay_store::LogItem};
 
 /// A reader takes a target in order, so that it holds what stands before: the entry
 /// before in the chain, and the changes that a change follows, as documents do not
@@ -25,6 +25,9 @@ pub(crate) struct Reader {
     /// Chains and changes of these items.
     chains: BTreeSet<ChainKey>,
     coming: BTreeSet<(DocId, Hash)>,
+    /// How far it holds the school's own space.
+    of_school: Vec<Cursor>,
+    held: BTreeMap<EntryId, u64>,
 }
 
 impl Reader {
@@ -43,7 +46,15 @@ impl Reader {
             changes: BTreeSet::new(),
             chains: BTreeSet::new(),
             coming: BTreeSet::new(),
+            of_school: Vec::new(),
+            held: BTreeMap::new(),
         }
+    }
+
+    /// It holds the school's own space so far.
+    pub(crate) fn with_school(mut self, cursors: Vec<Cursor>) -> Self {
+        self.of_school = cursors;
+        self
     }
 
     pub(crate) fn note(&mut self, item: &LogItem) {
@@ -56,7 +67,19 @@ impl Reader {
             .extend(brought.iter().map(|(signer, _)| *signer));
         // An entry numbered elsewhere comes without its chain.
         let at_home = item.position.space == header.space && item.position.lane == header.lane;
+        for (id, sequence) in item.named.iter().filter(|_| at_home) {
+            self.sequences.insert((header.space, *id), *sequence);
+        }
         if !at_home {
+            let holds = |sequence: &u64| {
+                self.of_school.iter().any(|cursor| {
+                    cursor.target.lane.is_none_or(|lane| lane == header.lane)
+                        && cursor.at.sequence >= *sequence
+                })
+            };
+            if let Some(sequence) = item.in_school.filter(holds) {
+                self.held.insert(item.entry.id(), sequence);
+            }
             return;
         }
         // A reader may hold another certificate chain of a node.
@@ -76,7 +99,8 @@ impl Reader {
         let Some(previous) = header.previous else {
             return;
         };
-        if is_first {
+        // A node signs for many authors: of who comes now nothing is known.
+        if is_first && !header.signer.is_vouched() {
             self.met.insert((IdRole::Author, header.author.0));
             self.met.insert((IdRole::Signer, header.signer.id()));
         }
@@ -118,6 +142,10 @@ impl PackContext for Reader {
     fn sequence_of(&self, space: SpaceId, id: &EntryId) -> Option<u64> {
         self.sequences.get(&(space, *id)).copied()
     }
+    fn holds(&self, id: &EntryId) -> Option<(SpaceId, u64)> {
+        let sequence = self.held.get(id)?;
+        Some((self.school.space(), *sequence))
+    }
     fn certificates_in(&self, kinds: &[Kind], body: &Body) -> Vec<(Signer, Hash)> {
         certificates_in(kinds, body)
     }
@@ -126,5 +154,71 @@ impl PackContext for Reader {
     }
     fn expands_change(&self, doc: DocId, hash: &[u8; 32]) -> bool {
         self.changes.contains(&(doc, Hash(*hash)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stunity_proto::{
+        AccountId, DeviceId, Entry, Header, Lane, NodeId, Op, Salts, Signature, Signer,
+    };
+
+    use super::*;
+    use crate::Position;
+
+    const AUTHOR: AccountId = AccountId([3; 16]);
+
+    /// The second entry of a chain, whose reader has the first.
+    fn item(signer: Signer) -> LogItem {
+        let body = Body {
+            salts: Salts::Master([0; 16]),
+            ops: vec![Op::Present(vec![0])],
+        };
+        let header = Header {
+            school: SchoolId([1; 16]),
+            space: SpaceId([2; 16]),
+            lane: Lane::Staff,
+            author: AUTHOR,
+            signer,
+            certificate: Hash([4; 32]),
+            incarnation: 0,
+            sequence: 2,
+            previous: Some(EntryId([5; 32])),
+            heads: Heads::default(),
+            kinds: vec![Kind::Event(22)],
+            seal: None,
+            body_root: body.root().unwrap(),
+        };
+        let entry = Entry::from_parts(header.encode(), Signature::ZERO, body).unwrap();
+        let position = Position {
+            space: SpaceId([2; 16]),
+            lane: Lane::Staff,
+            epoch: 1,
+            sequence: 9,
+            received_ms: 0,
+        };
+        LogItem {
+            entry,
+            position,
+            lane_hash: Hash::ZERO,
+            space_hash: Hash::ZERO,
+            same_heads: true,
+            head_sequences: Vec::new(),
+            changes: Vec::new(),
+            named: Vec::new(),
+            in_school: Some(7),
+        }
+    }
+
+    fn knows_author(signer: Signer) -> bool {
+        let mut reader = Reader::new(SchoolId([1; 16]), []);
+        reader.note(&item(signer));
+        reader.expands_id(IdRole::Author, &AUTHOR.0)
+    }
+
+    #[test]
+    fn who_wrote_what_stands_before_is_known_unless_a_node_signs_for_many() {
+        assert!(knows_author(Signer::Device(DeviceId([6; 16]))));
+        assert!(!knows_author(Signer::Node(NodeId([6; 16]))));
     }
 }

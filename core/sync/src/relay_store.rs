@@ -1,6 +1,6 @@
 //! What a relay session needs of the relay's log. The methods are
 //! asynchronous because the log is a database; the session itself does no IO.
-use std::{collections::BTreeMap, future::Future};
+use std::{collections::BTreeMap, future::Future, sync::Arc};
 
 use stunity_identity::VerifyingKey;
 use stunity_proto::{
@@ -39,6 +39,12 @@ pub struct LogItem {
     pub head_sequences: Vec<(EntryId, u64)>,
     /// Its changes of documents.
     pub changes: Vec<ChangeNames>,
+    /// Entries that its operations name, each by its number in the entry's own space:
+    /// it is lower than the entry's, and who reads the target has read it.
+    pub named: Vec<(EntryId, u64)>,
+    /// Its number in the school's own space, where it belongs there and stands here
+    /// once more.
+    pub in_school: Option<u64>,
 }
 
 /// A change by name.
@@ -275,6 +281,17 @@ pub trait RelayStore: Send + Sync {
         index: u32,
     ) -> impl Future<Output = Result<Option<(Hash, Vec<u8>)>, SyncError>> + Send;
 
+    /// A pack kept under this name.
+    fn find_shared(&self, name: &Hash) -> Option<Arc<SharedPack>>;
+
+    /// How often something was erased since the log was opened.
+    fn erasures(&self) -> u64;
+
+    /// Keeps a pack for other readers, in memory and for as long as it likes. It is
+    /// dropped if more was erased than `erasures`, which was asked before its entries
+    /// were read; and every pack that is kept is dropped with the next erasure.
+    fn keep_shared(&self, name: Hash, erasures: u64, pack: Arc<SharedPack>);
+
     /// Account logs, for readers who lack the keys of an author.
     fn account_logs(
         &self,
@@ -295,4 +312,25 @@ pub struct Download {
     pub cursors: Vec<Cursor>,
     /// Hash of the cursor list that it follows.
     pub base: [u8; 8],
+}
+
+/// A pack that is the same for all who begin where it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedPack {
+    /// The pack; which list it follows is another for each reader.
+    pub download: Download,
+    /// The targets of which nothing was left after it.
+    pub finished: Vec<Target>,
+}
+
+impl SharedPack {
+    /// About the memory that it takes, bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        size_of::<Self>()
+            + self.download.bytes.len()
+            + size_of_val(&self.download.leaves[..])
+            + size_of_val(&self.download.cursors[..])
+            + size_of_val(&self.finished[..])
+    }
 }

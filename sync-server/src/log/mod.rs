@@ -13,8 +13,10 @@ mod files;
 mod inbox;
 mod judging;
 mod keep;
+mod page;
 mod read;
 mod refold;
+mod shared;
 mod write;
 
 use std::path::Path;
@@ -38,6 +40,7 @@ use crate::keys::SchoolKeys;
 use crate::metrics::Metrics;
 use crate::platform::{Platform, Randomness, System};
 use keep::Keep;
+use shared::SharedPacks;
 
 /// Appends that wait for the writer: beyond that, uploads wait in their sockets.
 const QUEUE: usize = 1024;
@@ -94,6 +97,7 @@ struct Inner {
     readers: Database,
     requests: mpsc::Sender<Request>,
     keep: Arc<Keep>,
+    shared: SharedPacks,
     metrics: Metrics,
     bus: Bus,
     epoch: u64,
@@ -166,6 +170,7 @@ impl Log {
                 readers: source.pool()?,
                 requests,
                 keep: Arc::default(),
+                shared: SharedPacks::default(),
                 metrics: Metrics::default(),
                 bus: Bus::default(),
                 epoch,
@@ -201,6 +206,12 @@ impl Log {
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.inner.metrics
+    }
+
+    /// Bytes of packs that are kept for other readers.
+    #[must_use]
+    pub fn shared_bytes(&self) -> u64 {
+        self.inner.shared.size()
     }
 
     /// Requests that wait for the writer.

@@ -1,25 +1,27 @@
 //! What sessions read and keep.
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use stunity_identity::{VerifyingKey, sign_root};
 use stunity_model::Roles;
 use stunity_model::guardians::{self, Access, Consent};
 use stunity_proto::pack::ChainKey;
 use stunity_proto::{
-    AccountId, BlobId, DecodeError, DeviceId, DocId, Entry, EntryId, GroupId, Hash, Lane, NodeId,
-    PackId, SchoolId, Signature, Signer, SpaceId,
+    AccountId, BlobId, DeviceId, DocId, Entry, GroupId, Hash, Lane, NodeId, PackId, SchoolId,
+    Signature, Signer, SpaceId,
 };
 use stunity_sync::relay_store::{
-    Appended, CursorLog, DeviceRecord, Download, LogItem, Page, RelayStore, UploadContext,
+    Appended, CursorLog, DeviceRecord, Download, Page, RelayStore, SharedPack, UploadContext,
 };
-use stunity_sync::{Position, Running, SyncError, Target};
+use stunity_sync::{Running, SyncError, Target};
 
 use super::Log;
 use super::codec::{decode_cursor_log, decode_download};
 use super::keep::Parts;
 use super::write::chain_entry;
-use crate::db::{Row, sql};
+use crate::db::sql;
 use crate::error::ServerError;
+use crate::metrics::count;
 
 /// Targets whose ends one statement asks for.
 const ENDS_AT_ONCE: usize = 8;
@@ -28,82 +30,7 @@ pub(super) fn lane_key(target: Target) -> Vec<u8> {
     target.lane.map_or_else(Vec::new, |lane| lane.to_key())
 }
 
-fn item(row: &Row, target: Target, epoch: u64) -> Result<LogItem, ServerError> {
-    let heads: &[u8] = row.get(9)?;
-    let head_sequences = heads
-        .chunks_exact(40)
-        .map(|head| {
-            let mut sequence = [0; 8];
-            sequence.copy_from_slice(&head[32..]);
-            Ok((
-                EntryId::try_from(&head[..32])?,
-                u64::from_be_bytes(sequence),
-            ))
-        })
-        .collect::<Result<_, DecodeError>>()?;
-    let entry = super::authority::entry(row.get(0)?, row.get(1)?, row.get(2)?)?;
-    Ok(LogItem {
-        changes: super::changes::changes(&entry),
-        entry,
-        position: Position {
-            space: target.space,
-            lane: Lane::from_key(row.get(4)?)?,
-            epoch,
-            sequence: row.get::<i64>(3)? as u64,
-            received_ms: row.get::<i64>(5)? as u64,
-        },
-        lane_hash: Hash::try_from(row.get::<&[u8]>(6)?)?,
-        space_hash: Hash::try_from(row.get::<&[u8]>(7)?)?,
-        same_heads: row.get(8)?,
-        head_sequences,
-    })
-}
-
-const ITEM: &str = "SELECT e.header, e.signature, e.body, n.sequence, n.lane, n.received_ms, \
-    n.lane_hash, n.space_hash, e.same_heads, e.heads, \
-    LENGTH(e.header) + LENGTH(e.body) + 64 FROM numbering n JOIN entry e ON e.n = n.entry ";
-
 impl Log {
-    async fn read_page(
-        &self,
-        target: Target,
-        after: u64,
-        max_bytes: usize,
-    ) -> Result<Page, ServerError> {
-        // Entries are rarely below 300 bytes, so this many rows are enough.
-        let limit = (max_bytes / 300).clamp(16, 2048) as i64;
-        let query = match target.lane {
-            None => sql(format!(
-                "{ITEM} WHERE n.space = $1 AND n.sequence > $2 ORDER BY n.sequence LIMIT $3"
-            )),
-            Some(_) => sql(format!(
-                "{ITEM} WHERE n.space = $1 AND n.lane = $4 AND n.sequence > $2 \
-                 ORDER BY n.sequence LIMIT $3"
-            )),
-        };
-        let rows = query
-            .bind(target.space.0)
-            .bind(after)
-            .bind(limit)
-            .bind_if(target.lane.map(|lane| lane.to_key()))
-            .all(self.database())
-            .await?;
-        let mut page = Page {
-            more: rows.len() as i64 == limit,
-            ..Page::default()
-        };
-        let mut bytes = 0;
-        for row in &rows {
-            bytes += row.get::<i64>(10)? as usize;
-            if bytes > max_bytes && !page.items.is_empty() {
-                page.more = true;
-                break;
-            }
-            page.items.push(item(row, target, self.inner.epoch)?);
-        }
-        Ok(page)
-    }
-
     pub(super) async fn read_view(&self, account: AccountId) -> Result<Vec<Target>, ServerError> {
         let whole = |space| Target { space, lane: None };
         let lane = |space, lane| Target {
@@ -574,6 +501,22 @@ impl RelayStore for Log {
         index: u32,
     ) -> Result<Option<(Hash, Vec<u8>)>, SyncError> {
         Ok(self.read_blob_chunk(account, blob, index).await?)
+    }
+
+    fn find_shared(&self, name: &Hash) -> Option<Arc<SharedPack>> {
+        let found = self.inner.shared.find(name);
+        if found.is_some() {
+            count(&self.inner.metrics.packs_shared);
+        }
+        found
+    }
+
+    fn erasures(&self) -> u64 {
+        self.inner.shared.erasures()
+    }
+
+    fn keep_shared(&self, name: Hash, erasures: u64, pack: Arc<SharedPack>) {
+        self.inner.shared.keep(name, erasures, pack);
     }
 
     async fn account_logs(&self, accounts: &[AccountId]) -> Result<Vec<Entry>, SyncError> {

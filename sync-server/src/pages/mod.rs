@@ -91,6 +91,11 @@ async fn metrics(State(app): State<App>) -> Result<Response, ServerError> {
             "Requests that wait for the writer.",
             app.log.queued() as u64,
         ),
+        (
+            "stunity_shared_pack_bytes",
+            "Bytes of packs kept for other readers.",
+            app.log.shared_bytes(),
+        ),
         ("stunity_epoch", "Epoch of the order.", app.log.epoch()),
     ]);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())

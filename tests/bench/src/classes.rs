@@ -168,6 +168,9 @@ async fn first_sync(school: &School, client: &mut Client) -> Result<(f64, f64, R
     let timer = Timer::start();
     let report = school.sync(client).await;
     let (wall, processor) = (timer.wall(), timer.processor());
+    if report.explicit {
+        return Err("the relay took the device to hold what it does not".into());
+    }
     // Whatever waited for a key or a membership has it by now.
     let findings = client.store().doctor()?;
     if !findings.is_empty() {

@@ -4,7 +4,8 @@ use stunity_proto::pack::{
     decode_pack,
 };
 use stunity_proto::{
-    DecodeError, DeviceId, DocId, EntryId, Hash, Heads, Kind, Lane, SchoolId, Signer, SpaceId,
+    DecodeError, DeviceId, DocId, Entry, EntryId, Hash, Heads, Kind, Lane, SchoolId, Signer,
+    SpaceId,
 };
 
 use crate::Case;
@@ -67,6 +68,12 @@ impl PackContext for Held {
     }
     fn continues_at(&self, _: SpaceId, previous: &EntryId) -> Option<u64> {
         (*previous == entry_id(0xa3)).then_some(701)
+    }
+    fn held_at(&self, space: SpaceId, sequence: u64) -> Option<Entry> {
+        (space == SPACE && sequence == 640).then(bound)
+    }
+    fn holds(&self, id: &EntryId) -> Option<(SpaceId, u64)> {
+        (*id == bound().id()).then_some((SPACE, 640))
     }
     fn expand_id(&self, _: IdRole, prefix: [u8; 4]) -> Option<[u8; 16]> {
         [SPACE.0, DOC.0]
@@ -165,6 +172,42 @@ fn items(places: bool) -> Vec<Item> {
         .collect()
 }
 
+/// An entry that the receiver holds, at [`SPACE`] and 640.
+fn bound() -> Entry {
+    Draft::first(Lane::Staff, vec![(Kind::Event(22), vec![0x82, 22, 1])]).make()
+}
+
+/// Entries that stand elsewhere once more: one that the receiver holds, one that comes
+/// in the same pack and is cited afterwards.
+fn held() -> Vec<Item> {
+    let (one, two) = (SpaceId([0x24; 16]), SpaceId([0x25; 16]));
+    let new = Draft {
+        sequence: 2,
+        previous: Some(bound().id()),
+        ..Draft::first(Lane::Staff, vec![event(&entry_id(0xa1))])
+    }
+    .make();
+    let citing = Draft::first(Lane::All, vec![event(&new.id())]).make();
+    [
+        (bound(), one, 3),
+        (new.clone(), SPACE, 702),
+        (bound(), two, 8),
+        (new, one, 4),
+        (citing, SPACE, 703),
+    ]
+    .into_iter()
+    .map(|(entry, space, sequence)| Item {
+        place: Some(Place {
+            space,
+            lane: Lane::Staff,
+            sequence,
+            received_ms: MS + sequence,
+        }),
+        entry,
+    })
+    .collect()
+}
+
 /// Changes whose columns lie apart: two alike, one with another column, one that
 /// cannot be taken apart.
 fn apart() -> Vec<Item> {
@@ -211,6 +254,8 @@ pub fn cases() -> Vec<Case> {
         case("in-context-with-places", items(true), false),
         case("changes-apart", apart(), false),
         case("changes-apart-explicit", apart(), true),
+        case("held", held(), false),
+        case("held-explicit", held(), true),
         case("empty", Vec::new(), false),
         // Too small to compress: its bytes depend on no compressor.
         case(

@@ -23,6 +23,7 @@ pub use change::change_names;
 pub use inspect::{Anatomy, inspect};
 pub use read::decode_pack;
 pub use write::{Effort, PackWriter};
+pub use write_ops::entries_named;
 
 use crate::{
     AccountId, Body, DocId, Entry, EntryId, Hash, Heads, Kind, Lane, SchoolId, Signer, SpaceId,
@@ -147,6 +148,18 @@ pub trait PackContext {
         let _ = (space, previous);
         None
     }
+    /// The entry that the relay numbered so, whole.
+    fn held_at(&self, space: SpaceId, sequence: u64) -> Option<Entry> {
+        let _ = (space, sequence);
+        None
+    }
+    /// A space and a number by which the receiver's [`held_at`] finds this entry.
+    ///
+    /// [`held_at`]: PackContext::held_at
+    fn holds(&self, id: &EntryId) -> Option<(SpaceId, u64)> {
+        let _ = id;
+        None
+    }
     /// The only id in this role that begins so, of those held.
     fn expand_id(&self, role: IdRole, prefix: [u8; 4]) -> Option<[u8; 16]> {
         let _ = (role, prefix);
@@ -236,6 +249,9 @@ mod control {
     pub const SEALED: u8 = 32;
     pub const ERASED: u8 = 64;
     pub const CONTINUES: u8 = 128;
+    /// All of the byte, of an entry that the receiver holds: who continues a chain
+    /// names no lane.
+    pub const HELD: u8 = CONTINUES | SAME_LANE;
 }
 
 /// How a signer is written.

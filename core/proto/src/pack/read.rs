@@ -5,7 +5,7 @@ use super::apart;
 use super::columns::{CONTROL, NUMBERS, PLACES, STREAMS, STREAMS_APART, Stream, unzigzag};
 use super::read_names::Table;
 use super::read_ops::Around;
-use super::write_names::{BASES, CONTINUED};
+use super::write_names::{BASES, CONTINUED, HELD};
 use super::{
     ChainEntry, ChainKey, ChainPosition, IdRole, Item, PackContext, Place, VERSION, ZSTD_MAGIC,
     certificate, control, dictionary, flag, signer,
@@ -29,6 +29,9 @@ pub(super) struct Decoder<'a> {
     chains: BTreeMap<ChainKey, usize>,
     certificates: BTreeMap<Signer, Hash>,
     pub(super) entries: Vec<ChainPosition>,
+    items: Vec<Item>,
+    /// Which item is numbered so.
+    placed: BTreeMap<(SpaceId, u64), usize>,
     pub(super) bases: [u64; BASES],
     last: Option<Header>,
     sequences: BTreeMap<SpaceId, u64>,
@@ -93,6 +96,8 @@ pub fn decode_pack(bytes: &[u8], context: &dyn PackContext) -> Result<Vec<Item>,
         chains: BTreeMap::new(),
         certificates: BTreeMap::new(),
         entries: Vec::new(),
+        items: Vec::new(),
+        placed: BTreeMap::new(),
         bases: [0; BASES],
         last: None,
         sequences: BTreeMap::new(),
@@ -100,9 +105,14 @@ pub fn decode_pack(bytes: &[u8], context: &dyn PackContext) -> Result<Vec<Item>,
         ops: 0,
         restored: 0,
     };
-    let items = (0..count)
-        .map(|_| decoder.item())
-        .collect::<Result<Vec<_>, _>>()?;
+    for _ in 0..count {
+        let item = decoder.item()?;
+        if let Some(place) = &item.place {
+            let at = (place.space, place.sequence);
+            decoder.placed.entry(at).or_insert(decoder.items.len());
+        }
+        decoder.items.push(item);
+    }
     if !columns.is_empty()
         || !decoder.apart.is_empty()
         || !decoder.raw.is_empty()
@@ -110,7 +120,7 @@ pub fn decode_pack(bytes: &[u8], context: &dyn PackContext) -> Result<Vec<Item>,
     {
         return Err(DecodeError::Trailing);
     }
-    Ok(items)
+    Ok(decoder.items)
 }
 
 /// A pack's parts, its columns decompressed.
@@ -289,6 +299,9 @@ impl Decoder<'_> {
 
     fn item(&mut self) -> Result<Item, DecodeError> {
         let bits = self.streams[CONTROL].byte()?;
+        if bits == control::HELD {
+            return self.held();
+        }
         let has = |bit: u8| bits & bit != 0;
         let start = if has(control::CONTINUES) {
             self.continued(bits)?
@@ -319,10 +332,7 @@ impl Decoder<'_> {
         } else {
             self.kinds()?
         };
-        self.ops += kinds.len();
-        if self.ops > limits::MAX_PACK_OPS {
-            return Err(DecodeError::TooLarge("operations of a pack"));
-        }
+        self.count_ops(kinds.len())?;
         let signature = Signature(self.raw.array()?);
         let around = Around {
             space: start.space,
@@ -355,10 +365,7 @@ impl Decoder<'_> {
             body_root: body.root()?,
         };
         let entry = Entry::from_parts(header.encode(), signature, body)?;
-        self.restored += entry.len();
-        if self.restored > limits::MAX_PACK_RESTORED {
-            return Err(DecodeError::TooLarge("entries of a pack"));
-        }
+        self.count_restored(&entry)?;
         let place = if self.places {
             Some(self.place(start.space, start.lane)?)
         } else {
@@ -375,6 +382,45 @@ impl Decoder<'_> {
         self.entries.push(ChainPosition::of(&entry));
         self.last = Some(header);
         Ok(Item { entry, place })
+    }
+
+    fn count_ops(&mut self, count: usize) -> Result<(), DecodeError> {
+        self.ops += count;
+        if self.ops > limits::MAX_PACK_OPS {
+            return Err(DecodeError::TooLarge("operations of a pack"));
+        }
+        Ok(())
+    }
+
+    fn count_restored(&mut self, entry: &Entry) -> Result<(), DecodeError> {
+        self.restored += entry.len();
+        if self.restored > limits::MAX_PACK_RESTORED {
+            return Err(DecodeError::TooLarge("entries of a pack"));
+        }
+        Ok(())
+    }
+
+    /// An entry of this pack or of the receiver's, at one more place.
+    fn held(&mut self) -> Result<Item, DecodeError> {
+        if self.explicit || !self.places {
+            return Err(DecodeError::Unexpected("entry that is held"));
+        }
+        let space = SpaceId(self.id(NUMBERS, IdRole::Space)?);
+        let delta = self.number()?;
+        let sequence = self.relative(HELD, delta);
+        let entry = match self.placed.get(&(space, sequence)) {
+            Some(index) => self.items[*index].entry.clone(),
+            None => (self.context.held_at(space, sequence))
+                .ok_or(DecodeError::MissingContext("entry that is held"))?,
+        };
+        self.count_ops(entry.header().kinds.len())?;
+        self.count_restored(&entry)?;
+        let place = self.place(entry.header().space, entry.header().lane)?;
+        self.entries.push(ChainPosition::of(&entry));
+        Ok(Item {
+            entry,
+            place: Some(place),
+        })
     }
 
     fn known_certificate(&self, signer: Option<Signer>) -> Result<Hash, DecodeError> {

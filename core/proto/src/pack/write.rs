@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use super::apart;
 use super::columns::{CONTROL, NUMBERS, PLACES, STREAMS, put_signed, put_varint, zigzag};
-use super::write_names::BASES;
+use super::write_names::{BASES, HELD};
 use super::{
     ChainEntry, ChainKey, DICTIONARY, IdRole, Item, PackContext, Place, VERSION, ZSTD_MAGIC,
     certificate, control, dictionary, flag, reference, signer,
@@ -36,7 +36,7 @@ impl Effort {
 pub struct PackWriter<'a> {
     pub(super) context: &'a dyn PackContext,
     pub(super) explicit: bool,
-    places: bool,
+    pub(super) places: bool,
     effort: Effort,
     pub(super) raw: Vec<u8>,
     pub(super) streams: [Vec<u8>; STREAMS],
@@ -47,6 +47,8 @@ pub struct PackWriter<'a> {
     pub(super) bases: [u64; BASES],
     certificates: BTreeMap<Signer, Hash>,
     pub(super) index: BTreeMap<EntryId, u64>,
+    /// Where the entries of this pack are numbered, each at its first place.
+    pub(super) placed: BTreeMap<EntryId, (SpaceId, u64)>,
     last: Option<Last>,
     sequences: BTreeMap<SpaceId, u64>,
     received_ms: u64,
@@ -88,6 +90,7 @@ impl<'a> PackWriter<'a> {
             bases: [0; BASES],
             certificates: BTreeMap::new(),
             index: BTreeMap::new(),
+            placed: BTreeMap::new(),
             last: None,
             sequences: BTreeMap::new(),
             received_ms: 0,
@@ -142,6 +145,31 @@ impl<'a> PackWriter<'a> {
 
     /// Appends an entry. Entries of one chain are small if they come in order.
     pub fn push(&mut self, item: &Item) {
+        match self.held(item) {
+            Some((place, at)) => self.push_held(&item.entry, &place, at),
+            None => self.push_whole(item),
+        }
+        self.index.insert(item.entry.id(), self.count);
+        if let Some(place) = &item.place {
+            let at = (place.space, place.sequence);
+            self.placed.entry(item.entry.id()).or_insert(at);
+        }
+        self.count += 1;
+        self.ops += item.entry.header().kinds.len();
+        self.restored += item.entry.len();
+    }
+
+    /// An entry that the receiver finds by a number; here only its place is new.
+    fn push_held(&mut self, entry: &Entry, place: &Place, (space, sequence): (SpaceId, u64)) {
+        self.streams[CONTROL].push(control::HELD);
+        self.id(NUMBERS, IdRole::Space, &space.0);
+        let delta = self.relative(HELD, sequence);
+        self.number(delta);
+        let header = entry.header();
+        self.place(place, header.space, header.lane);
+    }
+
+    fn push_whole(&mut self, item: &Item) {
         let entry = &item.entry;
         let header = entry.header();
         let chain = ChainKey::of(entry);
@@ -263,7 +291,6 @@ impl<'a> PackWriter<'a> {
                 self.ids.entry(whose.id()).or_insert(next);
             }
         }
-        self.index.insert(entry.id(), self.count);
         let remembered = ChainEntry {
             id: entry.id(),
             heads: header.heads.clone(),
@@ -277,9 +304,6 @@ impl<'a> PackWriter<'a> {
             kinds: header.kinds.clone(),
             heads: header.heads.clone(),
         });
-        self.count += 1;
-        self.ops += entry.header().kinds.len();
-        self.restored += entry.len();
     }
 
     fn references(

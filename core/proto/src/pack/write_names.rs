@@ -1,13 +1,14 @@
 //! Writing names: ids, hashes, lanes and entries that a pack refers to.
 use super::columns::{NUMBERS, put_varint, zigzag};
-use super::{ChainEntry, ChainKey, IdRole, PackWriter, reference};
+use super::{ChainEntry, ChainKey, IdRole, Item, PackWriter, Place, reference};
 use crate::{DocId, Entry, EntryId, Lane, SpaceId};
 
-/// Numbers of entries are relative to the one named before, of three sorts.
+/// Numbers of entries are relative to the one named before, of four sorts.
 pub(super) const CITED: usize = 0;
 pub(super) const CONTINUED: usize = 1;
 pub(super) const IN_OPERATION: usize = 2;
-pub(super) const BASES: usize = 3;
+pub(super) const HELD: usize = 3;
+pub(super) const BASES: usize = 4;
 /// The relay's numbers stay below this, so that a difference and a bit fit.
 pub(super) const MAX_SEQUENCE: u64 = 1 << 61;
 
@@ -110,6 +111,18 @@ impl PackWriter<'_> {
                 self.number(delta);
             }
         }
+    }
+
+    /// Where the receiver finds an entry that is numbered here once more.
+    pub(super) fn held(&self, item: &Item) -> Option<(Place, (SpaceId, u64))> {
+        let place = item.place.filter(|_| self.places && !self.explicit)?;
+        let id = item.entry.id();
+        let at = match self.placed.get(&id) {
+            Some(at) => *at,
+            None if place.space == item.entry.header().space => return None,
+            None => self.context.holds(&id)?,
+        };
+        (at.1 <= MAX_SEQUENCE && at != (place.space, place.sequence)).then_some((place, at))
     }
 
     pub(super) fn relative(&mut self, base: usize, sequence: u64) -> u64 {

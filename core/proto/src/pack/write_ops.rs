@@ -7,6 +7,15 @@ use crate::{ActorId, DeviceId, DocId, Entry, EntryId, Kind, Op, Salts, SpaceId};
 /// How an id of 32 bytes begins in an event: the head of a byte string of 32.
 const HEAD_OF_32: [u8; 2] = [0x58, 32];
 
+/// What an event may name as entries: every byte string of 32 in it, most of which
+/// are entries.
+pub fn entries_named(event: &[u8]) -> impl Iterator<Item = EntryId> {
+    event.windows(34).filter_map(|window| {
+        let id = window.strip_prefix(&HEAD_OF_32)?.try_into().ok()?;
+        Some(EntryId(id))
+    })
+}
+
 impl PackWriter<'_> {
     pub(super) fn kinds(&mut self, kinds: &[Kind]) {
         put_varint(&mut self.streams[KINDS], kinds.len() as u64);

@@ -1,92 +1,221 @@
-//! Packs of what a client lacks.
+//! Packs of what a client lacks, and those of them that are the same for others.
+//!
+//! Whoever reads a target from its start gets the same entries as everybody else who
+//! does. Such targets go into packs of their own, apart from what one account alone
+//! reads, and are written for a reader of whom no more is assumed than that it took
+//! these targets, and those of the school that many read, up to where the pack begins.
+//! So a pack depends on where it begins and on the log, and the relay may keep it for
+//! the next reader who begins there.
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use stunity_proto::frame::{Content, Frame, Part, pack_id};
 use stunity_proto::pack::Effort;
-use stunity_proto::{Hash, PackId, limits};
+use stunity_proto::receipt::sha256;
+use stunity_proto::{AccountId, Hash, Lane, PackId, SchoolId, limits};
 
 use super::flush::{encode, item_leaves};
 use super::{Effect, Session, send};
 use crate::client::entry_leaf;
 use crate::reader::Reader;
-use crate::relay_store::{Download, LogItem};
-use crate::{Cursor, RelayStore, Running, SyncError, cursors};
+use crate::relay_store::{Download, LogItem, SharedPack};
+use crate::{Cursor, RelayStore, Running, SyncError, Target, cursors, sabotage};
 
 /// How much of a target is read at a time, uncompressed bytes.
 const READ_BYTES: usize = 128 * 1024;
+/// Who lacks so much of some target, in sequences of its space, is as far behind as who
+/// begins: a further flush, of some 250 bytes, is small beside it.
+const FAR_BEHIND: u64 = 64;
 
 impl Session {
-    /// Reads past the cursors until a pack is full. An empty pack may still
-    /// move cursors: over the device's own entries.
+    /// Sets what is to be sent, and in which order: what is shared first, then the
+    /// school's own space, as courses are judged by who is of the staff: what comes
+    /// before it would be looked at twice.
+    pub(super) fn line_up(
+        &mut self,
+        school: SchoolId,
+        account: AccountId,
+        behind: &[(Target, u64)],
+    ) {
+        let others = || (behind.iter()).filter(|(target, _)| is_for_many(account, *target));
+        let is_far = others().any(|(target, behind)| {
+            cursors::position(&self.list, *target).sequence == 0 || *behind >= FAR_BEHIND
+        });
+        // What was begun so goes on so, here or after a cut: its end may be near.
+        let was_far = !self.partials.is_empty();
+        let shared: BTreeSet<Target> = (others().map(|(target, _)| *target))
+            .filter(|target| is_far || was_far || self.shared.contains(target))
+            .collect();
+        self.todo = behind.iter().map(|(target, _)| *target).collect();
+        (self.todo.make_contiguous())
+            .sort_by_key(|target| (!shared.contains(target), target.space != school.space()));
+        self.shared = shared;
+    }
+
+    /// The next pack: as it was made for another reader, if it was.
     pub(super) async fn next_download<S: RelayStore>(
         &mut self,
         store: &S,
         base: [u8; 8],
     ) -> Result<Download, SyncError> {
-        let mut context = self.reader(store);
-        let mut chosen: Vec<LogItem> = Vec::new();
-        let mut moved: Vec<Cursor> = Vec::new();
-        let mut size = 0;
-        // Uncompressed entries are about half of a header that the pack leaves
-        // out; the writer's own estimate below decides.
-        while let Some(target) = self.todo.front().copied() {
-            if size >= READ_BYTES || chosen.len() >= limits::MAX_PACK_ENTRIES / 2 {
-                break;
-            }
-            let mut at = cursors::position(&self.list, target);
-            if let Some(cursor) = moved.iter().find(|c| c.target == target) {
-                at = cursor.at;
-            }
-            let page = store.read(target, at.sequence, READ_BYTES - size).await?;
-            for item in page.items {
-                at = Running {
-                    epoch: item.position.epoch,
-                    sequence: item.position.sequence,
-                    hash: if target.lane.is_some() {
-                        item.lane_hash
-                    } else {
-                        item.space_hash
-                    },
-                };
-                let place = (item.position.space, item.position.sequence);
-                if !self.own.contains_key(&place) {
-                    size += item.entry.len();
-                    context.note(&item);
-                    chosen.push(item);
-                }
-            }
-            if at.sequence > cursors::position(&self.list, target).sequence {
-                moved.retain(|cursor| cursor.target != target);
-                moved.push(Cursor { target, at });
-            }
-            if !page.more {
-                self.todo.pop_front();
-            }
-        }
-        moved.sort_by_key(|cursor| cursor.target);
-        if chosen.is_empty() {
+        let is_shared = (self.todo.front()).is_some_and(|target| self.shared.contains(target));
+        let run: Vec<Target> = (self.todo.iter())
+            .take_while(|target| self.shared.contains(target) == is_shared)
+            .copied()
+            .collect();
+        // What the device has just sent is left out for it alone.
+        let has_own = run.iter().any(|target| self.has_own_in(*target));
+        if !is_shared || self.explicit || has_own {
+            let context = self.reader(store, is_shared.then_some(&run[..]));
+            let made = self.make(store, &run, context).await?;
+            self.finished(&made.finished);
             return Ok(Download {
-                pack: PackId::ZERO,
-                bytes: Vec::new(),
-                leaves: Vec::new(),
-                cursors: moved,
                 base,
+                ..made.download
             });
         }
-        let bytes = encode(&context, &chosen, self.explicit, Effort::Full);
+        let name = self.name_shared(store, &run);
+        let pack = match self.find_shared(store, &name).await? {
+            Some(pack) => pack,
+            None => {
+                let erasures = store.erasures();
+                let context = self.reader(store, Some(&run));
+                let pack = Arc::new(self.make(store, &run, context).await?);
+                store.keep_shared(name, erasures, pack.clone());
+                pack
+            }
+        };
+        self.finished(&pack.finished);
         Ok(Download {
-            pack: pack_id(&bytes),
-            leaves: item_leaves(&chosen),
-            bytes,
-            cursors: moved,
             base,
+            ..pack.download.clone()
         })
     }
 
-    /// The client as a reader: of a target that it reads it holds the space's id at least.
-    fn reader<S: RelayStore>(&self, store: &S) -> Reader {
-        let spaces = self.list.iter().map(|cursor| cursor.target.space);
-        Reader::new(store.school(), spaces)
+    /// By where it begins: everything else that a shared pack depends on is the log.
+    fn name_shared<S: RelayStore>(&self, store: &S, run: &[Target]) -> Hash {
+        let run = (run.iter()).map(|target| Cursor {
+            target: *target,
+            at: if self.log.sent.is_empty() && sabotage::forgets_positions() {
+                Running::START
+            } else {
+                cursors::position(&self.list, *target)
+            },
+        });
+        let mut begins: Vec<Cursor> = run.chain(self.of_school(store.school())).collect();
+        begins.sort_by_key(|cursor| cursor.target);
+        begins.dedup_by_key(|cursor| cursor.target);
+        let mut bytes = store.epoch().to_be_bytes().to_vec();
+        bytes.extend(cursors::encode_list(&begins));
+        sha256(&bytes)
+    }
+
+    /// A pack kept under this name, if the targets that it finishes have not grown.
+    async fn find_shared<S: RelayStore>(
+        &self,
+        store: &S,
+        name: &Hash,
+    ) -> Result<Option<Arc<SharedPack>>, SyncError> {
+        let Some(pack) = store.find_shared(name) else {
+            return Ok(None);
+        };
+        let ends = store.ends(&pack.finished).await?;
+        let is_current = pack.finished.iter().zip(&ends).all(|(target, end)| {
+            let cursor = (pack.download.cursors.iter()).find(|cursor| cursor.target == *target);
+            cursor.is_some_and(|cursor| cursor.at == *end)
+        });
+        Ok(is_current.then_some(pack))
+    }
+
+    fn finished(&mut self, finished: &[Target]) {
+        self.todo.retain(|target| !finished.contains(target));
+        self.shared.retain(|target| !finished.contains(target));
+    }
+
+    /// Reads past the cursors of these targets, in order, until a pack is full. An
+    /// empty pack may still move cursors: over the device's own entries.
+    async fn make<S: RelayStore>(
+        &self,
+        store: &S,
+        run: &[Target],
+        mut context: Reader,
+    ) -> Result<SharedPack, SyncError> {
+        let mut chosen: Vec<LogItem> = Vec::new();
+        let mut moved: Vec<Cursor> = Vec::new();
+        let mut finished = Vec::new();
+        let mut size = 0;
+        for target in run.iter().copied() {
+            let begin = cursors::position(&self.list, target);
+            let mut at = begin;
+            let mut more = true;
+            // Uncompressed entries are about half of a header that the pack leaves
+            // out; the writer's own estimate decides.
+            while more && size < READ_BYTES && chosen.len() < limits::MAX_PACK_ENTRIES / 2 {
+                let page = store.read(target, at.sequence, READ_BYTES - size).await?;
+                for item in page.items {
+                    at = Running {
+                        epoch: item.position.epoch,
+                        sequence: item.position.sequence,
+                        hash: if target.lane.is_some() {
+                            item.lane_hash
+                        } else {
+                            item.space_hash
+                        },
+                    };
+                    let own = (item.position.space, item.position.sequence);
+                    if !self.own.contains_key(&own) {
+                        size += item.entry.len();
+                        context.note(&item);
+                        chosen.push(item);
+                    }
+                }
+                more = page.more;
+            }
+            if at.sequence > begin.sequence {
+                moved.push(Cursor { target, at });
+            }
+            if more {
+                break;
+            }
+            finished.push(target);
+        }
+        moved.sort_by_key(|cursor| cursor.target);
+        let bytes = if chosen.is_empty() {
+            Vec::new()
+        } else {
+            encode(&context, &chosen, self.explicit, Effort::Full)
+        };
+        let download = Download {
+            pack: if bytes.is_empty() {
+                PackId::ZERO
+            } else {
+                pack_id(&bytes)
+            },
+            leaves: item_leaves(&chosen),
+            bytes,
+            cursors: moved,
+            base: [0; 8],
+        };
+        Ok(SharedPack { download, finished })
+    }
+
+    /// What many hold of the school's own space, as far as this client does.
+    fn of_school(&self, school: SchoolId) -> impl Iterator<Item = Cursor> {
+        let school = school.space();
+        let cursors = self.list.iter().filter(move |cursor| {
+            let lane = cursor.target.lane;
+            cursor.target.space == school && matches!(lane, None | Some(Lane::All | Lane::Staff))
+        });
+        cursors.copied()
+    }
+
+    /// The client as a reader: of a target that it reads it holds the space's id at
+    /// least. For a pack of shared targets only those count that are in it.
+    fn reader<S: RelayStore>(&self, store: &S, shared: Option<&[Target]>) -> Reader {
+        let cursors = (self.list.iter()).map(|cursor| cursor.target);
+        let known = cursors.filter(|target| shared.is_none_or(|run| run.contains(target)));
+        let of_school = self.of_school(store.school()).collect();
+        Reader::new(store.school(), known.map(|target| target.space)).with_school(of_school)
     }
 
     /// What a resumed pack leaves out, though its cursors pass over it: own entries
@@ -121,7 +250,7 @@ impl Session {
 
     /// A pack of these items, which moves no cursor.
     pub(super) fn pack_of<S: RelayStore>(&self, store: &S, items: &[LogItem]) -> Download {
-        let mut context = self.reader(store);
+        let mut context = self.reader(store, None);
         items.iter().for_each(|item| context.note(item));
         let bytes = encode(&context, items, self.explicit, Effort::Full);
         Download {
@@ -131,6 +260,13 @@ impl Session {
             cursors: Vec::new(),
             base: [0; 8],
         }
+    }
+
+    /// How much the client holds of a pack, by its own word: the same log makes the
+    /// same pack again, when the one kept is another.
+    pub(super) fn held_of(&self, download: &Download) -> u32 {
+        let found = (self.partials.iter()).find(|(pack, _)| *pack == download.pack);
+        found.map_or(0, |(_, held)| *held)
     }
 
     pub(super) fn send_pack(&mut self, download: &Download, held: u32, effects: &mut Vec<Effect>) {
@@ -162,5 +298,17 @@ impl Session {
             }));
             offset += bytes.len() as u32;
         }
+    }
+}
+
+/// Whether others read the target too, as courses are read: not what is about one
+/// person, which is another's for each.
+fn is_for_many(account: AccountId, target: Target) -> bool {
+    match target.lane {
+        None => target.space != account.space(),
+        Some(lane) => matches!(
+            lane,
+            Lane::All | Lane::Public | Lane::Staff | Lane::Group(_)
+        ),
     }
 }

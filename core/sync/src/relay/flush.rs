@@ -32,7 +32,7 @@ impl Session {
             }
         }
         if self.outlook == Outlook::Listening {
-            self.look_for_more(store).await?;
+            self.look_for_more(store, peer).await?;
             // Another look may have found nothing new.
             if !self.wants_flush() {
                 return Ok(Vec::new());
@@ -51,9 +51,14 @@ impl Session {
             Some((download, _)) => self.left_out(store, download).await?,
             None => Vec::new(),
         };
+        let is_kept = resumed.is_some();
         let (download, held) = match resumed {
             Some(resumed) => resumed,
-            None => (self.next_download(store, base).await?, 0),
+            None => {
+                let download = self.next_download(store, base).await?;
+                let held = self.held_of(&download);
+                (download, held)
+            }
         };
         if !download.bytes.is_empty() {
             leaves.extend_from_slice(&download.leaves);
@@ -62,7 +67,7 @@ impl Session {
                 leaves.extend(item_leaves(&left_out));
                 self.send_pack(&self.pack_of(store, &left_out), 0, &mut effects);
             }
-            if download.bytes.len() > limits::SLICE && held == 0 {
+            if download.bytes.len() > limits::SLICE && !is_kept {
                 store.save_download(peer.device, download.clone()).await?;
             }
         }

@@ -9,7 +9,7 @@ mod live;
 mod outlook;
 mod uploads;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use stunity_identity::Session as AuthSession;
@@ -66,6 +66,8 @@ pub struct Session {
     outlook: Outlook,
     /// Targets that may have more than was sent.
     todo: VecDeque<Target>,
+    /// Those of them whose packs are as for any other reader there.
+    shared: BTreeSet<Target>,
     uploads: Vec<Upload>,
     results: Vec<(PackId, Vec<ResultItem>)>,
     /// Own entries with results in this session, and their lanes: not sent back.
@@ -73,10 +75,13 @@ pub struct Session {
     result_leaves: Vec<Hash>,
     removed: Vec<Target>,
     resumed: Option<(Download, u32)>,
+    /// Packs of which the client holds so many bytes: made again, they go on there.
+    partials: Vec<(PackId, u32)>,
     next_stream: u32,
     files: Files,
     flying: bool,
     done_sent: bool,
+    replaced: bool,
 }
 
 impl Session {
@@ -102,16 +107,19 @@ impl Session {
             view: Vec::new(),
             outlook: Outlook::Known,
             todo: VecDeque::new(),
+            shared: BTreeSet::new(),
             uploads: Vec::new(),
             results: Vec::new(),
             own: BTreeMap::new(),
             result_leaves: Vec::new(),
             removed: Vec::new(),
             resumed: None,
+            partials: Vec::new(),
             next_stream: 1,
             files: Files::default(),
             flying: false,
             done_sent: false,
+            replaced: false,
         };
         (session, Effect::Send(hello.encode()))
     }
@@ -318,8 +326,10 @@ impl Session {
         }
         let base = cursors::list_hash(&self.list);
         // What is to be explicit is made anew.
-        let partials = flight.partials.iter().filter(|_| !self.explicit);
-        for (pack, held) in partials {
+        if !self.explicit {
+            self.partials.clone_from(&flight.partials);
+        }
+        for (pack, held) in &self.partials {
             let kept = store.load_download(peer.device, *pack).await?;
             if let Some(download) =
                 kept.filter(|d| d.base == base && *held as usize <= d.bytes.len())
@@ -332,6 +342,12 @@ impl Session {
         Ok(())
     }
 
+    /// The device speaks on another connection: what it holds is known there, and here
+    /// no more.
+    pub fn replaced(&mut self) {
+        self.replaced = true;
+    }
+
     /// The connection ends: keeps what is known of the device's cursors, and what came
     /// of its files.
     ///
@@ -342,7 +358,7 @@ impl Session {
             return Ok(());
         };
         self.files.close(store, peer.device).await?;
-        if self.flying {
+        if self.flying && !self.replaced {
             store.save_cursor_log(peer.device, self.log.clone()).await?;
         }
         Ok(())

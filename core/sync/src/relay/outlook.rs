@@ -53,16 +53,17 @@ impl Session {
     pub(super) async fn look_for_more<S: RelayStore>(
         &mut self,
         store: &S,
+        peer: Peer,
     ) -> Result<(), SyncError> {
         let ends = store.ends(&self.view).await?;
-        self.todo = (self.view.iter().zip(&ends))
-            .filter(|(target, end)| end.sequence > cursors::position(&self.list, **target).sequence)
-            .map(|(target, _)| *target)
+        let behind: Vec<(Target, u64)> = (self.view.iter().zip(&ends))
+            .map(|(target, end)| {
+                let at = cursors::position(&self.list, *target).sequence;
+                (*target, end.sequence.saturating_sub(at))
+            })
+            .filter(|(_, behind)| *behind > 0)
             .collect();
-        // Who is of the staff stands in the school's own space, and courses are judged
-        // by it: what comes before it would be looked at twice.
-        let school = store.school().space();
-        (self.todo.make_contiguous()).sort_by_key(|target| target.space != school);
+        self.line_up(store.school(), peer.account, &behind);
         self.outlook = Outlook::Known;
         Ok(())
     }

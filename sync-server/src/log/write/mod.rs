@@ -27,6 +27,7 @@ use super::{Inner, Log, Request};
 use crate::db::{Connection, Transaction};
 use crate::error::ServerError;
 use crate::metrics::count;
+use crate::sabotage::keeps_packs;
 use erase::Erasures;
 use number::RowNumbers;
 use rows::Rows;
@@ -156,7 +157,12 @@ pub(crate) async fn run(
                 numbers.clear();
             }
         }
-        unfinished |= result.is_ok_and(|batch| batch.erasures.done);
+        if result.is_ok_and(|batch| batch.erasures.done) {
+            unfinished = true;
+            if !keeps_packs() {
+                log.inner.shared.forget();
+            }
+        }
         if unfinished {
             match finish_erasure(&mut db, false).await {
                 Ok(finished) => unfinished = !finished,

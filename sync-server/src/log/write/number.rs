@@ -195,6 +195,9 @@ impl Writer<'_> {
             same_heads,
             head_sequences: Vec::new(),
             changes: changes::changes(entry),
+            named: Vec::new(),
+            // Readers of a live batch hold another part of the school each.
+            in_school: None,
         });
         Ok(position)
     }
@@ -273,6 +276,8 @@ impl Writer<'_> {
             return Ok(());
         };
         if written != before + i64::from(counts_own) {
+            // Something may have been erased, too.
+            self.log.inner.shared.forget();
             self.authority.clear();
             self.numbers.next = 0;
             self.numbers.end = 0;

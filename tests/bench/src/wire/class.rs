@@ -1,4 +1,6 @@
 //! Who syncs: a school, two teachers of twelve courses, their documents.
+use std::sync::atomic::Ordering;
+
 use stunity_client::{Client, NewCourse};
 use stunity_documents::{ActorParts, DocType, Document};
 use stunity_e2e::School;
@@ -71,6 +73,12 @@ impl Class {
             documents: ids,
             generator,
         })
+    }
+
+    /// How many packs the relay had at hand, made for an earlier session.
+    #[must_use]
+    pub fn packs_shared(&self) -> u64 {
+        (self.school.log.metrics().packs_shared).load(Ordering::Relaxed)
     }
 
     /// Ten documents change here, ten others there, in ten spaces each. Gives the

@@ -24,6 +24,17 @@ pub fn message_len(payload: usize, masked: bool) -> usize {
     2 + length + if masked { 4 } else { 0 } + payload
 }
 
+/// What a link carries before it breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carries {
+    /// Everything.
+    All,
+    /// So many bytes in both directions together.
+    Bytes(usize),
+    /// The first message, and all that answers it; nothing of what comes then.
+    HelloAndUp,
+}
+
 /// What a session carried.
 #[derive(Debug, Default)]
 pub struct Exchange {
@@ -38,6 +49,10 @@ pub struct Exchange {
     pub new_entries: u32,
     /// Processor time of the relay's part.
     pub relay: Duration,
+    /// Whether the link broke first.
+    pub is_cut: bool,
+    /// Bytes of the message in which it broke.
+    pub broken: usize,
 }
 
 impl Exchange {
@@ -61,7 +76,34 @@ impl Exchange {
     /// Bytes both ways after the upgrade.
     #[must_use]
     pub fn bytes(&self) -> usize {
+        if self.is_cut {
+            return self.messages() + self.broken;
+        }
         self.bytes_up() + self.bytes_down()
+    }
+
+    /// Bytes of all messages that came through.
+    fn messages(&self) -> usize {
+        let closing = message_len(0, true) + message_len(0, false);
+        self.bytes_up() + self.bytes_down() - closing
+    }
+
+    /// Takes what still comes through; the rest is lost with the link.
+    fn deliver(&mut self, going: &mut Vec<Vec<u8>>, masked: bool, link: Carries) {
+        let mut carried = self.messages();
+        let fits = going.iter().take_while(|bytes| {
+            carried += message_len(bytes.len(), masked);
+            match link {
+                Carries::All => true,
+                Carries::Bytes(most) => carried <= most,
+                Carries::HelloAndUp => masked || self.down.is_empty(),
+            }
+        });
+        let count = fits.count();
+        if count < going.len() {
+            going.truncate(count);
+            self.is_cut = true;
+        }
     }
 
     /// The frames of both sides.
@@ -82,6 +124,19 @@ impl Exchange {
 /// # Errors
 /// What a session says, or that both sides wait for each other.
 pub async fn exchange(school: &School, device: &mut Client) -> Fallible<Exchange> {
+    exchange_over(school, device, Carries::All).await
+}
+
+/// Syncs once, in lock step, over a link that may break. Whatever a side had to say by
+/// then was on its way: of links that break there, none costs more.
+///
+/// # Errors
+/// As [`exchange`].
+pub async fn exchange_over(
+    school: &School,
+    device: &mut Client,
+    link: Carries,
+) -> Fallible<Exchange> {
     let host = school.address.to_string();
     let mut nonce = [0; 32];
     OsRng.fill_bytes(&mut nonce);
@@ -93,12 +148,13 @@ pub async fn exchange(school: &School, device: &mut Client) -> Fallible<Exchange
         explicit: false,
     });
     let mut carried = Exchange::default();
-    let mut arrived = sent_by_relay(vec![hello]);
+    let mut arriving = sent_by_relay(vec![hello]);
     let now = client::Now { wall_ms: 0 };
     let mut caught_up = false;
     loop {
         let mut going = Vec::new();
-        for bytes in &arrived {
+        carried.deliver(&mut arriving, false, link);
+        for bytes in &arriving {
             for effect in here.on_frame(device.store_mut(), now, bytes)? {
                 match effect {
                     client::Effect::Send(bytes) => going.push(bytes),
@@ -113,32 +169,39 @@ pub async fn exchange(school: &School, device: &mut Client) -> Fallible<Exchange
                 }
             }
         }
-        carried.down.append(&mut arrived);
-        if caught_up && here.is_caught_up() {
+        carried.down.append(&mut arriving);
+        if carried.is_cut || caught_up && here.is_caught_up() {
             break;
         }
         if going.is_empty() {
             return Err("both sides wait".into());
         }
         carried.round_trips += 1;
+        carried.deliver(&mut going, true, link);
         let begun = processor::time();
         for bytes in &going {
             let effects = at_relay.on_frame(&school.log, bytes).await?;
-            arrived.extend(sent_by_relay(effects));
+            arriving.extend(sent_by_relay(effects));
             // As the relay's driver does.
             if !at_relay.is_receiving() {
                 let effects = at_relay.pump(&school.log).await?;
-                arrived.extend(sent_by_relay(effects));
+                arriving.extend(sent_by_relay(effects));
             }
         }
         while at_relay.wants_pump() {
             let effects = at_relay.pump(&school.log).await?;
-            arrived.extend(sent_by_relay(effects));
+            arriving.extend(sent_by_relay(effects));
         }
         carried.relay += processor::time() - begun;
         carried.up.append(&mut going);
+        if carried.is_cut {
+            break;
+        }
     }
     at_relay.close(&school.log).await?;
+    if let (true, Carries::Bytes(most)) = (carried.is_cut, link) {
+        carried.broken = most - carried.messages();
+    }
     Ok(carried)
 }
 

@@ -2,7 +2,8 @@
 use stunity_identity::certificates_in;
 use stunity_proto::pack::{ChainEntry, ChainKey, ChainPosition, IdRole, PackContext};
 use stunity_proto::{
-    AccountId, Body, DeviceId, DocId, EntryId, Hash, Heads, Kind, Lane, SchoolId, Signer, SpaceId,
+    AccountId, Body, DeviceId, DocId, Entry, EntryId, Hash, Header, Heads, Kind, Lane, SchoolId,
+    Signature, Signer, SpaceId,
 };
 
 /// So that no reference keeps the fuzzer out.
@@ -49,6 +50,25 @@ impl PackContext for Generous {
             sequence,
             entry: held(sequence as u8),
         })
+    }
+    fn held_at(&self, space: SpaceId, sequence: u64) -> Option<Entry> {
+        let body = Body::new([sequence as u8; 16], vec![vec![sequence as u8]]);
+        let header = Header {
+            school: self.school(),
+            space,
+            lane: Lane::Staff,
+            author: AccountId([3; 16]),
+            signer: Signer::Device(DeviceId([4; 16])),
+            certificate: Hash([5; 32]),
+            incarnation: 0,
+            sequence: 1,
+            previous: None,
+            heads: Heads::default(),
+            kinds: vec![Kind::Event(22)],
+            seal: None,
+            body_root: body.root().ok()?,
+        };
+        Entry::from_parts(header.encode(), Signature([6; 64]), body).ok()
     }
     fn expand_id(&self, _: IdRole, prefix: [u8; 4]) -> Option<[u8; 16]> {
         Some(std::array::from_fn(|i| prefix[i % 4]))

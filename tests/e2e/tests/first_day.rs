@@ -1,0 +1,171 @@
+//! Phones that begin at the same place get the same packs, made once.
+#![allow(clippy::unwrap_used)] // A failed step fails the test.
+
+use std::sync::atomic::Ordering;
+
+use stunity_client::{Client, Link, NewAssignment, NewCourse, Place, driver};
+use stunity_documents::DocType;
+use stunity_e2e::School;
+use stunity_identity::StaffRoles;
+use stunity_model::Roles;
+use stunity_proto::{Lane, ObjectId, SpaceId};
+use stunity_server::sabotage::Sabotage as BrokenRelay;
+use stunity_sync::sabotage::Sabotage as BrokenSession;
+
+struct Class {
+    school: School,
+    teacher: Client,
+    course: SpaceId,
+}
+
+impl Class {
+    async fn new() -> Self {
+        let school = School::new().await;
+        let mut teacher = school.join("teacher", StaffRoles::TEACHER).await;
+        school.sync(&mut teacher).await;
+        let course = teacher.create_course(NewCourse::default()).unwrap();
+        school.sync(&mut teacher).await;
+        Self {
+            school,
+            teacher,
+            course,
+        }
+    }
+
+    /// A phone whose first sync is still to come, of a teacher of the course.
+    async fn admitted(&mut self, name: &str) -> Client {
+        let phone = self.school.join(name, StaffRoles::TEACHER).await;
+        self.admit(&phone).await;
+        phone
+    }
+
+    async fn admit(&mut self, phone: &Client) {
+        let account = phone.store().account();
+        (self.teacher)
+            .add_staff(self.course, account, Roles::TEACHER)
+            .unwrap();
+        self.school.sync(&mut self.teacher).await;
+    }
+
+    /// So many lessons, each of about 7 KB that compress badly.
+    async fn write_lessons(&mut self, count: u64) {
+        for n in 0..count {
+            let mut lesson = (self.teacher)
+                .create_document(DocType::Lesson, self.course, Lane::Staff)
+                .unwrap();
+            let text: String = (1..400u64)
+                .map(|i| format!("{:x} ", (n * 400 + i).wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+                .collect();
+            self.teacher.set_text(&mut lesson, "body", &text).unwrap();
+            self.teacher.close_document(lesson).unwrap();
+            // An entry each.
+            self.teacher.store_mut().seal().unwrap();
+        }
+        self.school.sync(&mut self.teacher).await;
+    }
+
+    fn packs_shared(&self) -> u64 {
+        (self.school.log.metrics().packs_shared).load(Ordering::Relaxed)
+    }
+
+    fn comment(&mut self, text: &str) -> ObjectId {
+        let assignment = NewAssignment {
+            title: "Essay".into(),
+            ..NewAssignment::default()
+        };
+        let assignment = (self.teacher)
+            .publish_assignment(self.course, assignment)
+            .unwrap();
+        let place = Place::Course(self.course);
+        (self.teacher).reply(place, assignment, None, text).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_second_phone_gets_the_packs_of_the_first() {
+    let mut class = Class::new().await;
+    let mut first = class.admitted("first").await;
+    let mut second = class.admitted("second").await;
+    class.write_lessons(60).await;
+    let made = class.school.sync(&mut first).await;
+    assert_eq!(class.packs_shared(), 0);
+    let found = class.school.sync(&mut second).await;
+    // Sixty lessons fill more than one.
+    assert!(class.packs_shared() >= 2, "{}", class.packs_shared());
+    assert_eq!(found.new_entries, made.new_entries);
+    for phone in [&first, &second] {
+        assert_eq!(phone.store().doctor().unwrap(), vec![]);
+    }
+
+    // What came meanwhile is in the packs of who comes then.
+    class.write_lessons(1).await;
+    let mut third = class.admitted("third").await;
+    class.school.sync(&mut third).await;
+    class.school.sync(&mut first).await;
+    assert_eq!(class.school.sync(&mut third).await.new_entries, 0);
+    assert_eq!(class.school.sync(&mut first).await.new_entries, 0);
+}
+
+/// Two phones that lack the same course: one from the middle, one from the start.
+async fn apart() -> (Class, Client, Client) {
+    let mut class = Class::new().await;
+    let mut late = class.school.join("late", StaffRoles::TEACHER).await;
+    let mut early = class.admitted("early").await;
+    for phone in [&mut late, &mut early] {
+        class.school.sync(phone).await;
+    }
+    class.admit(&late).await;
+    class.write_lessons(70).await;
+    (class, early, late)
+}
+
+#[tokio::test]
+async fn phones_that_begin_elsewhere_get_packs_of_their_own() {
+    let (class, mut early, mut late) = apart().await;
+    class.school.sync(&mut early).await;
+    class.school.sync(&mut late).await;
+    for phone in [&early, &late] {
+        assert_eq!(phone.store().doctor().unwrap(), vec![]);
+    }
+    assert_eq!(class.school.sync(&mut early).await.new_entries, 0);
+    assert_eq!(class.school.sync(&mut late).await.new_entries, 0);
+}
+
+#[tokio::test]
+async fn a_pack_that_begins_elsewhere_is_noticed() {
+    let (class, mut early, mut late) = apart().await;
+    let broken = BrokenSession::forget_positions();
+    class.school.sync(&mut early).await;
+    let result = driver::sync(&mut late, &Link::default()).await;
+    assert!(!result.is_ok_and(|report| report.caught_up));
+    drop(broken);
+    class.school.sync(&mut late).await;
+    assert_eq!(late.store().doctor().unwrap(), vec![]);
+}
+
+/// A first sync, then an erasure; gives the bytes of packs kept before and after.
+async fn kept_over_an_erasure() -> (u64, u64) {
+    let mut class = Class::new().await;
+    let comment = class.comment("rude");
+    let mut phone = class.admitted("phone").await;
+    class.write_lessons(30).await;
+    class.school.sync(&mut phone).await;
+    let before = class.school.log.shared_bytes();
+    class.teacher.erase(&comment.0, "request").unwrap();
+    class.school.sync(&mut class.teacher).await;
+    (before, class.school.log.shared_bytes())
+}
+
+#[tokio::test]
+async fn packs_that_hold_what_is_erased_go_with_it() {
+    let (before, after) = kept_over_an_erasure().await;
+    assert!(before > 30 * 1024, "{before}");
+    assert_eq!(after, 0);
+}
+
+#[tokio::test]
+async fn packs_that_stay_after_an_erasure_are_noticed() {
+    let _broken = BrokenRelay::keep_packs();
+    let (_, after) = kept_over_an_erasure().await;
+    assert_ne!(after, 0);
+}
