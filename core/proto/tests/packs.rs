@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use stunity_proto::pack::{
     ChainEntry, ChainKey, ChainPosition, Effort, Explicit, IdRole, Item, PackContext, PackOptions,
-    PackWriter, Place, decode_pack, encode_packs,
+    PackWriter, Place, decode_pack, encode_packs, entries_named,
 };
 use stunity_proto::{
     AccountId, ActorId, Body, DecodeError, DeviceId, DocId, Entry, EntryId, Hash, Header, Heads,
@@ -482,6 +482,52 @@ fn a_pack_in_explicit_form_needs_no_context() {
     let (items, held) = class(20, 3);
     let bytes = encode(&items, &held, true);
     assert_eq!(decode_pack(&bytes, &Explicit(SchoolId([9; 16]))), Ok(items));
+}
+
+/// An event of staff that names the entry numbered 5, which the receiver holds.
+fn naming() -> (Item, Held, EntryId) {
+    let (space, named) = (SpaceId([3; 16]), EntryId(noise(70)));
+    let entry = make(Draft {
+        space,
+        lane: Lane::Staff,
+        person: 1,
+        sequence: 1,
+        previous: None,
+        heads: Heads::default(),
+        ops: vec![(Kind::Event(68), [&[0x81, 0x58, 32][..], &named.0].concat())],
+    });
+    let mut held = Held::default();
+    held.numbers.insert((space, 5), named);
+    held.by_id.insert((space, named), 5);
+    (Item { entry, place: None }, held, named)
+}
+
+#[test]
+fn an_entry_that_an_operation_names_goes_by_its_number() {
+    let (item, held, named) = naming();
+    let op = item.entry.body().op(0).unwrap();
+    assert_eq!(entries_named(op).collect::<Vec<_>>(), [named]);
+    let bytes = encode(std::slice::from_ref(&item), &held, false);
+    assert!(!bytes.windows(32).any(|window| window == named.0));
+    assert_eq!(decode_pack(&bytes, &held), Ok(vec![item]));
+}
+
+#[test]
+fn a_number_of_another_entry_gives_an_entry_that_nobody_signed() {
+    let (item, mut held, named) = naming();
+    let bytes = encode(std::slice::from_ref(&item), &held, false);
+    for id in held.numbers.values_mut() {
+        *id = EntryId(noise(71));
+    }
+    let restored = decode_pack(&bytes, &held).unwrap().remove(0);
+    // The signature is over the id.
+    assert_ne!(restored.entry.id(), item.entry.id());
+    held.numbers.clear();
+    let result = decode_pack(&bytes, &held);
+    assert_eq!(result.unwrap_err().code(), "decode.missing-context");
+    let explicit = encode(std::slice::from_ref(&item), &held, true);
+    assert!(explicit.windows(32).any(|window| window == named.0));
+    assert_eq!(decode_pack(&explicit, &held), Ok(vec![item]));
 }
 
 #[test]

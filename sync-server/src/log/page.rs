@@ -116,22 +116,23 @@ impl Log {
         let mut found: BTreeMap<EntryId, Vec<(Lane, u64)>> = BTreeMap::new();
         for ids in wanted.chunks(NAMED_AT_ONCE) {
             // Always as many parameters: the statement stays prepared.
-            let values: Vec<String> = (0..NAMED_AT_ONCE)
-                .map(|n| format!("(${})", n + 2))
-                .collect();
+            let values: Vec<String> = (1..=NAMED_AT_ONCE).map(|n| format!("(${n})")).collect();
+            // The space is looked at here: asked for it, SQLite goes through all of it.
             let mut statement = sql(format!(
-                "WITH wanted (id) AS (VALUES {}) SELECT DISTINCT e.id, n.lane, n.sequence \
-                 FROM wanted w CROSS JOIN entry e JOIN numbering n ON n.entry = e.n \
-                 WHERE e.id = w.id AND n.space = $1",
+                "WITH wanted (id) AS (VALUES {}) SELECT e.id, n.space, n.lane, n.sequence \
+                 FROM wanted w CROSS JOIN entry e CROSS JOIN numbering n \
+                 WHERE e.id = w.id AND n.entry = e.n",
                 values.join(", ")
-            ))
-            .bind(target.space.0);
+            ));
             for id in ids.iter().cycle().take(NAMED_AT_ONCE) {
                 statement = statement.bind(id.0);
             }
             for row in statement.all(self.database()).await? {
+                if row.get::<&[u8]>(1)? != target.space.0 {
+                    continue;
+                }
                 let id = EntryId::try_from(row.get::<&[u8]>(0)?)?;
-                let place = (Lane::from_key(row.get(1)?)?, row.get::<i64>(2)? as u64);
+                let place = (Lane::from_key(row.get(2)?)?, row.get::<i64>(3)? as u64);
                 found.entry(id).or_default().push(place);
             }
         }

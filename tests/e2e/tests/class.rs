@@ -5,9 +5,12 @@ use stunity_client::{Client, Link, NewAssignment, NewCourse, NewGrade, Work, dri
 use stunity_e2e::{CutLink, School};
 use stunity_identity::StaffRoles;
 use stunity_model::Roles;
+use stunity_model::events::{Grade, Release};
 use stunity_model::grades::Standing;
-use stunity_proto::{ObjectId, SpaceId};
+use stunity_proto::{Kind, ObjectId, SpaceId};
 use stunity_store::ItemState;
+use stunity_sync::Target;
+use stunity_sync::relay_store::{LogItem, RelayStore};
 
 struct Class {
     school: School,
@@ -123,6 +126,52 @@ async fn work_is_handed_in_graded_and_shown() {
         "the staff's own lane is not the pupil's to read"
     );
     assert_eq!(class.pupil.store().search("ភាសា", 9).unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_work_that_a_grade_names_goes_by_its_number() {
+    let mut class = class().await;
+    class.pupil.submit(essay(&class, "an essay")).unwrap();
+    class.school.sync(&mut class.pupil).await;
+    class.school.sync(&mut class.teacher).await;
+    let store = class.teacher.store();
+    let attempt = store.submissions(class.course, None).unwrap()[0].entry;
+    let mut grade = mark(&class, 850);
+    grade.attempt = Some(attempt);
+    class.teacher.grade(grade).unwrap();
+    class.school.sync(&mut class.teacher).await;
+
+    let whole = Target {
+        space: class.course,
+        lane: None,
+    };
+    let page = class.school.log.read(whole, 0, 1 << 20).await.unwrap();
+    let numbered = |item: &LogItem| item.entry.id() == attempt;
+    let number = page.items.iter().find(|item| numbered(item)).unwrap();
+    let number = number.position.sequence;
+    for code in [Grade::CODE, Release::CODE] {
+        let mut of_code = page.items.iter().filter(|item| {
+            let kinds = &item.entry.header().kinds;
+            kinds.contains(&Kind::Event(code))
+        });
+        let item = of_code.next().unwrap();
+        assert!(item.named.contains(&(attempt, number)), "event {code}");
+    }
+    // A new device restores what they sign.
+    let mut tablet = class.school.join("tablet", StaffRoles::TEACHER).await;
+    let account = tablet.store().account();
+    let course = class.course;
+    class
+        .teacher
+        .add_staff(course, account, Roles::TEACHER)
+        .unwrap();
+    class.school.sync(&mut class.teacher).await;
+    let report = class.school.sync(&mut tablet).await;
+    assert!(report.caught_up && !report.explicit);
+    let released = tablet.store().releases(course, None).unwrap();
+    assert_eq!(released[0].points, 850);
+    assert_eq!(tablet.store().grades(course, None).unwrap().len(), 1);
+    assert!(tablet.store().doctor().unwrap().is_empty());
 }
 
 #[tokio::test]

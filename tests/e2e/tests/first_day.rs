@@ -93,6 +93,7 @@ async fn a_second_phone_gets_the_packs_of_the_first() {
     // Sixty lessons fill more than one.
     assert!(class.packs_shared() >= 2, "{}", class.packs_shared());
     assert_eq!(found.new_entries, made.new_entries);
+    assert!(!made.explicit && !found.explicit);
     for phone in [&first, &second] {
         assert_eq!(phone.store().doctor().unwrap(), vec![]);
     }
