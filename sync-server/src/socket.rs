@@ -165,10 +165,7 @@ impl Connection {
                 let frame = Frame::Ephemeral { space, lane, bytes };
                 vec![Effect::Send(frame.encode())]
             }
-            Message::Replaced => {
-                self.session.replaced();
-                return false;
-            }
+            Message::Replaced => return false,
         };
         self.carry_out(Ok(effects)).await
     }

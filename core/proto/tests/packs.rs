@@ -254,6 +254,7 @@ fn once_more(items: &[Item]) -> Vec<Item> {
         entry: item.entry.clone(),
         place: item.place.map(|place| Place {
             space: SpaceId([9; 16]),
+            lane: Lane::All,
             sequence,
             ..place
         }),

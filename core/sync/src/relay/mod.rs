@@ -81,7 +81,6 @@ pub struct Session {
     files: Files,
     flying: bool,
     done_sent: bool,
-    replaced: bool,
 }
 
 impl Session {
@@ -119,7 +118,6 @@ impl Session {
             files: Files::default(),
             flying: false,
             done_sent: false,
-            replaced: false,
         };
         (session, Effect::Send(hello.encode()))
     }
@@ -342,12 +340,6 @@ impl Session {
         Ok(())
     }
 
-    /// The device speaks on another connection: what it holds is known there, and here
-    /// no more.
-    pub fn replaced(&mut self) {
-        self.replaced = true;
-    }
-
     /// The connection ends: keeps what is known of the device's cursors, and what came
     /// of its files.
     ///
@@ -358,7 +350,7 @@ impl Session {
             return Ok(());
         };
         self.files.close(store, peer.device).await?;
-        if self.flying && !self.replaced {
+        if self.flying {
             store.save_cursor_log(peer.device, self.log.clone()).await?;
         }
         Ok(())
