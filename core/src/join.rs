@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use stunity_identity::{
-    AccountEvent, Certificate, Device, DeviceKeys, Issuer, KexSecret, NodeChain, SchoolAnchor,
-    SigningKey,
+    AccountEvent, Certificate, Device, DeviceKeys, Issuer, KexSecret, NodeChain, Scanned,
+    SchoolAnchor, SigningKey,
 };
 use stunity_proto::{AccountId, Kind, Lane, SchoolId};
 use stunity_store::{PendingOp, Setup, Store};
@@ -25,6 +25,51 @@ pub enum Joining {
     Claim(String, AccountId),
     /// A login and its password: the account that they name.
     Password(String, String),
+}
+
+/// What an invitation's link says.
+#[derive(Clone, Debug)]
+pub struct Invited {
+    /// The relay's URL.
+    pub relay: String,
+    /// The school to pin.
+    pub school: SchoolId,
+    /// The invitation's code, hexadecimal.
+    pub code: String,
+}
+
+impl Invited {
+    /// Reads the text of an invitation, scanned or typed. Its signature is the
+    /// relay's concern: whoever shows it is trusted for the school.
+    ///
+    /// # Errors
+    /// `invitation.malformed`; `invitation.no-code` where the code is handed over
+    /// apart.
+    pub fn by_link(text: &str) -> Result<Self, ClientError> {
+        let Ok(Scanned::Invitation(link)) = Scanned::parse(text) else {
+            return Err(ClientError::Invalid("invitation.malformed"));
+        };
+        let code = link.code.ok_or(ClientError::Invalid("invitation.no-code"))?;
+        let invitation = link.invitation.body();
+        Ok(Self {
+            relay: relay_at(&invitation.host),
+            school: invitation.school,
+            code: hex(&code),
+        })
+    }
+}
+
+/// The URL of a relay. A name has a certificate; an address on a school's own network
+/// has none.
+fn relay_at(host: &str) -> String {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let is_address = name.parse::<std::net::IpAddr>().is_ok() || name.starts_with('[');
+    let scheme = if is_address || name == "localhost" {
+        "http"
+    } else {
+        "https"
+    };
+    format!("{scheme}://{host}")
 }
 
 /// A school as its relay shows it.

@@ -42,7 +42,7 @@ pub use documents::{DraftRow, Editing};
 pub use driver::{Link, Report};
 pub use error::ClientError;
 pub use import::{ImportReport, Imported, SkippedRow};
-pub use join::{Join, Joining, Request, School};
+pub use join::{Invited, Join, Joining, Request, School};
 pub use parcels::{HandedOver, Taken};
 #[cfg(not(target_family = "wasm"))]
 pub use platform::System;

@@ -142,6 +142,39 @@ impl Log {
         Ok(code)
     }
 
+    /// As [`Log::invite`], as a link to show, send or draw: it names the relay at
+    /// `host` and lets the guest pin the school.
+    ///
+    /// # Errors
+    /// `host.malformed`, or as [`Log::invite`].
+    pub async fn invite_by_link(
+        &self,
+        offices: StaffRoles,
+        account: Option<AccountId>,
+        host: &str,
+    ) -> Result<InvitationLink, ServerError> {
+        if host.is_empty() || host.len() > MAX_HOST {
+            return Err(ServerError::Refused("host.malformed"));
+        }
+        let code = self.invite(offices, account).await?;
+        let SchoolKeys { anchor, node, .. } = self.keys();
+        let invitation = Invitation {
+            school: anchor.school,
+            root: anchor.root,
+            next_commitment: anchor.next_commitment,
+            host: host.to_owned(),
+            space: None,
+            role: offices.bits(),
+            code_hash: Invitation::hash_code(&code),
+            expires: self.now_ms() + INVITATION_MS,
+        };
+        Ok(InvitationLink {
+            invitation: Certificate::sign(invitation, node),
+            signer: Signer::Node(node.node_id()),
+            code: Some(code),
+        })
+    }
+
     /// Sets a login with its password for an account.
     ///
     /// # Errors

@@ -51,8 +51,14 @@ enum Command {
         #[arg(long, env = "STUNITY_HOST")]
         host: Option<String>,
     },
-    /// Prints an invitation code.
+    /// Prints an invitation: its code, or as a link with a QR code.
     Invite {
+        /// Prints a link and draws it, instead of the code alone.
+        #[arg(long)]
+        link: bool,
+        /// Host and port as devices address the relay, for the link.
+        #[arg(long, env = "STUNITY_HOST", default_value = "127.0.0.1:8470")]
+        host: String,
         /// pupil, teacher, registrar or admin.
         #[arg(long, default_value = "pupil")]
         role: String,
@@ -182,10 +188,28 @@ async fn run(cli: Cli) -> Result<(), ServerError> {
             println!("listening on http://{address}");
             serve(listener, log, host, stop_signal()).await
         }
-        Command::Invite { role, account } => {
+        Command::Invite {
+            link: false,
+            role,
+            account,
+            ..
+        } => {
             let offices = offices(&role)?;
             let log = open().await?;
             println!("{}", to_hex(&log.invite(offices, account).await?));
+            Ok(())
+        }
+        Command::Invite {
+            role,
+            account,
+            host,
+            ..
+        } => {
+            let log = open().await?;
+            let link = log.invite_by_link(offices(&role)?, account, &host).await?;
+            let link = link.to_text();
+            println!("{link}");
+            print!("{}", drawn(&link));
             Ok(())
         }
         Command::SetLogin {
@@ -212,6 +236,21 @@ async fn run(cli: Cli) -> Result<(), ServerError> {
         Command::Backup { to } => open().await?.backup(&to).await,
         Command::Restore { from } => stunity_server::log::restore(&source, &blobs, &from).await,
     }
+}
+
+/// A text as a QR code for terminals; nothing if it is too long for one.
+fn drawn(text: &str) -> String {
+    // Capitals are its densest alphabet.
+    let code = qrcode::QrCode::with_error_correction_level(
+        text.to_uppercase(),
+        qrcode::EcLevel::L,
+    );
+    code.map(|code| {
+        let mut drawn = code.render::<qrcode::render::unicode::Dense1x2>().build();
+        drawn.push('\n');
+        drawn
+    })
+    .unwrap_or_default()
 }
 
 fn offices(role: &str) -> Result<StaffRoles, ServerError> {

@@ -27,14 +27,17 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Joins a school with an invitation code: a new account, this its first device.
+    /// Joins a school by an invitation: a new account, this its first device.
     Join {
-        /// The relay's URL.
-        #[arg(long)]
-        relay: String,
-        /// The invitation's code.
-        #[arg(long)]
-        code: String,
+        /// The invitation's link, as scanned or typed.
+        #[arg(required_unless_present = "code")]
+        link: Option<String>,
+        /// The relay's URL; with a link, instead of the one that it names.
+        #[arg(long, required_unless_present = "link")]
+        relay: Option<String>,
+        /// The invitation's code, without a link.
+        #[arg(long, conflicts_with = "link", requires = "relay")]
+        code: Option<String>,
         /// The school's id from the invitation on paper.
         #[arg(long)]
         school: Option<SchoolId>,
@@ -214,7 +217,11 @@ pub enum Command {
     /// Fetches everything anew; what was not sent stays.
     Resync,
     /// Checks the database.
-    Doctor,
+    Doctor {
+        /// Makes again what can be made of the entries held: lists, search, views.
+        #[arg(long)]
+        repair: bool,
+    },
 }
 
 #[derive(Subcommand)]
@@ -312,6 +319,26 @@ pub enum School {
     },
     /// Moves the root's keys to another folder, such as a memory card.
     MoveRoot { from: PathBuf, to: PathBuf },
+    /// Makes a new school: the keys of its first relay, and its root apart from them.
+    Init {
+        /// The folder that the relay will be started with, as its `--data`.
+        #[arg(long)]
+        relay: PathBuf,
+        /// Where to keep the root, such as a memory card.
+        #[arg(long)]
+        root: PathBuf,
+        /// Prints the root's keys too, with a QR code, to be kept on paper.
+        #[arg(long)]
+        print: bool,
+    },
+    /// Makes a folder with the root's keys from what was printed.
+    RestoreRoot {
+        /// The printed keys.
+        keys: String,
+        /// Where to keep the root.
+        #[arg(long)]
+        root: PathBuf,
+    },
 }
 
 /// An office in the school.

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use stunity_client::{Client, ClientError};
 
 use crate::args::Device;
-use crate::show::{created, print};
+use crate::show::{print, shown};
 
 /// Says who this device is.
 pub fn whoami(client: &Client, json: bool) {
@@ -54,7 +54,7 @@ pub fn run(client: &mut Client, command: Device, json: bool) -> Result<(), Clien
         }
         Device::Admit { request } => {
             let answer = client.admit_device(&request)?;
-            created(json, "answer", answer);
+            shown(json, "answer", &answer);
         }
         Device::Revoke { device, reason } => {
             client.revoke_device(device, reason)?;

@@ -6,6 +6,7 @@ mod accounts;
 mod args;
 mod course;
 mod device;
+mod doctor;
 mod draft;
 mod file;
 mod gradebook;

@@ -2,11 +2,11 @@
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
-use stunity_client::{Accounts, Client, ClientError, Joining, Work};
+use stunity_client::{Accounts, Client, ClientError, Invited, Joining, Work};
 
 use crate::args::{Cli, Command, Device, School};
 use crate::device::whoami;
-use crate::show::{ATTENTION, created, print};
+use crate::show::{print, shown};
 use crate::{accounts, course, device, file, gradebook, grades, session};
 
 /// Runs a command.
@@ -17,11 +17,24 @@ pub fn run(cli: Cli) -> Result<ExitCode, ClientError> {
     match cli.command {
         Command::Account(command) => accounts::run(&accounts, command, json)?,
         Command::Join {
+            link,
             relay,
             code,
             school,
             account,
         } => {
+            let (relay, code, school) = match (link, relay, code) {
+                (Some(link), relay, _) => {
+                    let invited = Invited::by_link(&link)?;
+                    if school.is_some_and(|school| school != invited.school) {
+                        return Err(ClientError::Invalid("school.other"));
+                    }
+                    let relay = relay.unwrap_or(invited.relay);
+                    (relay, invited.code, Some(invited.school))
+                }
+                (None, Some(relay), Some(code)) => (relay, code, school),
+                _ => return Err(ClientError::Invalid("invitation.malformed")),
+            };
             let joining = match account {
                 Some(account) => Joining::Claim(code, account),
                 None => Joining::Invitation(code),
@@ -41,7 +54,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, ClientError> {
         }
         Command::Device(Device::Link { relay }) => {
             let request = Client::ask_to_link(&home, &relay)?;
-            created(json, "request", request);
+            shown(json, "request", &request);
         }
         Command::Device(Device::Finish { answer }) => {
             let client = Client::finish_link(&home, &answer)?;
@@ -49,6 +62,12 @@ pub fn run(cli: Cli) -> Result<ExitCode, ClientError> {
         }
         Command::School(School::MoveRoot { from, to }) => {
             crate::school::move_root(&from, &to, json)?;
+        }
+        Command::School(School::Init { relay, root, print }) => {
+            crate::school::init(&relay, &root, print, json)?;
+        }
+        Command::School(School::RestoreRoot { keys, root }) => {
+            crate::school::restore_root(&keys, &root, json)?;
         }
         command => return with_client(&mut Client::open(&home)?, command, json),
     }
@@ -142,26 +161,7 @@ fn with_client(client: &mut Client, command: Command, json: bool) -> Result<Exit
         Command::Resync => {
             client.store_mut().resync()?;
         }
-        Command::Doctor => {
-            let findings = client.store().doctor()?;
-            let value: Vec<Value> = findings
-                .iter()
-                .map(|finding| json!({ "code": finding.code, "count": finding.count }))
-                .collect();
-            print(json, &value.into(), || {
-                if findings.is_empty() {
-                    "the database is sound".to_owned()
-                } else {
-                    findings
-                        .iter()
-                        .map(|f| format!("{}: {}\n", f.code, f.count))
-                        .collect()
-                }
-            });
-            if !findings.is_empty() {
-                return Ok(ExitCode::from(ATTENTION));
-            }
-        }
+        Command::Doctor { repair } => return crate::doctor::run(client, repair, json),
     }
     Ok(ExitCode::SUCCESS)
 }

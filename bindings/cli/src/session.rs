@@ -131,9 +131,13 @@ pub fn status(client: &mut Client, json: bool) -> Result<ExitCode, ClientError> 
     let files: Vec<_> = store.blobs()?.into_iter().filter(|b| b.is_own).collect();
     let carried = store.carried()?.len();
     let last_ms = store.last_relay_ms()?;
+    let lacks_space = store.lacks_space();
+    let pending = store.pending(None)?.len();
     let value = json!({
         "waiting": unsent.waiting,
         "refused": unsent.refused,
+        "lacks_space": lacks_space,
+        "pending": pending,
         "last_relay_ms": last_ms,
         "items": items.iter().map(|item| {
             let mut value = json!({
@@ -166,6 +170,12 @@ pub fn status(client: &mut Client, json: bool) -> Result<ExitCode, ClientError> 
             Some(ms) => text.push_str(&format!("; last sync {}", time(ms))),
             None => text.push_str("; never synced"),
         }
+        if lacks_space {
+            text.push_str("\nnot enough space on this device: what does not fit is not here");
+        }
+        if pending > 0 {
+            text.push_str(&format!("\n{pending} entries wait for staff"));
+        }
         for draft in &drafts {
             text.push_str(&format!("\n{}: draft on this device", draft.doc));
         }
@@ -186,7 +196,7 @@ pub fn status(client: &mut Client, json: bool) -> Result<ExitCode, ClientError> 
         }
         text
     });
-    Ok(if unsent.refused > 0 {
+    Ok(if unsent.refused > 0 || lacks_space {
         ExitCode::from(ATTENTION)
     } else {
         ExitCode::SUCCESS

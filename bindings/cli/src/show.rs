@@ -2,6 +2,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, FixedOffset};
+use qrcode::render::unicode::Dense1x2;
+use qrcode::{EcLevel, QrCode};
 use serde_json::{Value, json};
 use stunity_client::ClientError;
 use stunity_identity::AccountEvent;
@@ -35,6 +37,21 @@ pub const UNREACHABLE: u8 = 3;
 pub fn created(json: bool, name: &str, id: impl std::fmt::Display) {
     let id = id.to_string();
     print(json, &json!({ name: id }), || id.clone());
+}
+
+/// Prints a text that another device reads: for people with a QR code to scan.
+pub fn shown(json: bool, name: &str, text: &str) {
+    print(json, &json!({ name: text }), || {
+        format!("{text}\n{}", drawn(text))
+    });
+}
+
+/// A text as a QR code; nothing if it is too long for one.
+pub fn drawn(text: &str) -> String {
+    // Capitals are its densest alphabet.
+    QrCode::with_error_correction_level(text.to_uppercase(), EcLevel::L)
+        .map(|code| code.render::<Dense1x2>().build())
+        .unwrap_or_default()
 }
 
 /// A relay's time in Cambodia, which keeps one offset all the year.

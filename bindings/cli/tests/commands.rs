@@ -2,61 +2,12 @@
 //! its exit code says what happened.
 #![allow(clippy::unwrap_used)] // A failed step fails the test.
 
-use std::path::PathBuf;
-use std::process::Command;
+mod support;
 
 use serde_json::Value;
 use stunity_e2e::School;
 use stunity_identity::StaffRoles;
-
-/// A device of somebody.
-struct Device {
-    home: PathBuf,
-}
-
-impl Device {
-    /// Runs a command; gives its exit code and what it printed.
-    fn run(&self, args: &[&str]) -> (i32, Value) {
-        let output = Command::new(env!("CARGO_BIN_EXE_stunity"))
-            .arg("--json")
-            .arg("--home")
-            .arg(&self.home)
-            .args(args)
-            .output()
-            .unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let value = serde_json::from_str(text.trim())
-            .unwrap_or_else(|error| panic!("{args:?}: {error}: {text:?}"));
-        (output.status.code().unwrap(), value)
-    }
-
-    /// Runs a command that succeeds.
-    fn ok(&self, args: &[&str]) -> Value {
-        let (code, value) = self.run(args);
-        assert_eq!(code, 0, "{args:?}: {value}");
-        value
-    }
-
-    /// The id that a command makes.
-    fn make(&self, name: &str, args: &[&str]) -> String {
-        self.ok(args)[name].as_str().unwrap().to_owned()
-    }
-
-    fn sync(&self) {
-        assert_eq!(self.ok(&["sync"])["caught_up"], true);
-    }
-}
-
-async fn join(school: &School, name: &str, offices: StaffRoles) -> (Device, String) {
-    let device = Device {
-        home: school.path(name),
-    };
-    let code = school.log.invite(offices, None).await.unwrap();
-    let code: String = code.iter().map(|byte| format!("{byte:02x}")).collect();
-    let relay = format!("http://{}", school.address);
-    let account = device.make("account", &["join", "--relay", &relay, "--code", &code]);
-    (device, account)
-}
+use support::{Device, join};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_command_speaks_json() {

@@ -59,7 +59,7 @@ pub use entries::{Sent, State};
 pub use erase::ErasableOps;
 pub use error::StoreError;
 pub use files::Location;
-pub use maintenance::{Evicted, Finding};
+pub use maintenance::{Evicted, Finding, MadeAgain};
 pub use outbox::{ItemId, PendingOp};
 pub use parcels::{CarriedParcel, Exported, ParcelImport, ParcelTo, Span};
 pub use queries::{

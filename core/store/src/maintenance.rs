@@ -14,6 +14,17 @@ pub struct Finding {
     pub count: u64,
 }
 
+/// What a repair made again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MadeAgain {
+    /// Entries whose rows stand in projections.
+    pub entries: u64,
+    /// Texts that can be found.
+    pub texts: u64,
+    /// Documents whose caches are made again when they are opened.
+    pub documents: u64,
+}
+
 /// What making room freed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Evicted {
@@ -131,6 +142,28 @@ impl Store {
         })?;
         self.facts.borrow_mut().clear();
         self.process().map(|_| ())
+    }
+
+    /// Makes again what follows from the entries held: indexes, projections, search,
+    /// caches of documents. Entries, keys and what waits to be sent stay as they are.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSpace`]: then all is as before.
+    pub fn repair(&mut self) -> Result<MadeAgain, StoreError> {
+        let documents = self.write(Durability::Sealed, |conn| {
+            conn.execute_batch("REINDEX")?;
+            documents::drop_caches(conn)
+        })?;
+        self.refold()?;
+        let count = |sql: &str| -> Result<u64, StoreError> {
+            let count: i64 = self.conn.query_row(sql, [], |row| row.get(0))?;
+            Ok(crate::database::uint(count))
+        };
+        Ok(MadeAgain {
+            entries: count("SELECT count(*) FROM entries WHERE folded = 1")?,
+            texts: count("SELECT count(*) FROM findable")?,
+            documents: documents as u64,
+        })
     }
 
     /// After an update that folds or indexes otherwise than before.

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use stunity_identity::{
-    Certificate, KexSecret, Node, NodeChain, Operator, SchoolAnchor, SigningKey, StaffAdmission,
-    StaffRoles, root_commitment,
+    Certificate, Founding, KexSecret, NodeChain, SchoolAnchor, SigningKey, StaffAdmission,
+    StaffRoles,
 };
 use stunity_proto::{AccountId, SchoolId};
 
@@ -21,6 +21,9 @@ use crate::platform::{Platform, Randomness};
 
 /// Thirteen months: an operator certificate outlives a school year.
 const OPERATOR_MS: u64 = 395 * 24 * 3_600_000;
+
+/// The file that makes the folder complete.
+const ANCHOR: &str = "anchor";
 
 /// The keys of a school, as far as this relay holds them.
 pub struct SchoolKeys {
@@ -71,10 +74,10 @@ impl SchoolKeys {
     /// Files that cannot be read or written, or are damaged.
     pub fn open(folder: &Path, platform: &Arc<dyn Platform>) -> Result<Self, ServerError> {
         fs::create_dir_all(folder)?;
-        if !folder.join("anchor").exists() {
+        if !folder.join(ANCHOR).exists() {
             Self::create(folder, platform.now_ms(), &mut Randomness(platform.clone()))?;
         }
-        let anchor = load(&folder.join("anchor"), SchoolAnchor::decode)?;
+        let anchor = load(&folder.join(ANCHOR), SchoolAnchor::decode)?;
         let chain = load(&folder.join("node.chain"), NodeChain::decode)?;
         Ok(Self {
             folder: folder.to_owned(),
@@ -97,50 +100,14 @@ impl SchoolKeys {
         ] {
             let _ = fs::remove_file(folder.join(leftover));
         }
-        let root = SigningKey::generate(random);
-        let next = SigningKey::generate(random);
-        let operator = SigningKey::generate(random);
-        let node = SigningKey::generate(random);
-        let parcel = KexSecret::generate(random);
-        let anchor =
-            SchoolAnchor::genesis(root.verifying_key(), root_commitment(&next.verifying_key()));
-        let period = (
-            now_ms.saturating_sub(3_600_000),
-            now_ms + OPERATOR_MS - 3_600_000,
-        );
-        let operator_certificate = Certificate::sign(
-            Operator {
-                school: anchor.school,
-                key: operator.verifying_key(),
-                not_before: period.0,
-                not_after: period.1,
-                serial: 1,
-            },
-            &root,
-        );
-        let node_certificate = Certificate::sign(
-            Node {
-                school: anchor.school,
-                key: node.verifying_key(),
-                parcel: parcel.public(),
-                operator: operator_certificate.hash(),
-                not_before: period.0,
-                not_after: period.1,
-                serial: 1,
-            },
-            &operator,
-        );
-        let chain = NodeChain {
-            operator: operator_certificate,
-            node: node_certificate,
-        };
-        save(&folder.join("root.key"), &*root.to_bytes_secret())?;
-        save(&folder.join("next-root.key"), &*next.to_bytes_secret())?;
-        save(&folder.join("operator.key"), &*operator.to_bytes_secret())?;
-        save(&folder.join("node.key"), &*node.to_bytes_secret())?;
-        save(&folder.join("parcel.key"), &*parcel.to_bytes_secret())?;
-        save(&folder.join("node.chain"), &chain.encode())?;
-        save(&folder.join("anchor"), &anchor.encode())
+        let founding = Founding::new(random, now_ms, OPERATOR_MS);
+        // Complete once the anchor is there, which both name last.
+        let files = founding.root_files().into_iter();
+        let files = files.filter(|(name, _)| *name != ANCHOR);
+        for (name, bytes) in files.chain(founding.relay_files()) {
+            save(&folder.join(name), &bytes)?;
+        }
+        Ok(())
     }
 
     /// The school.
@@ -162,7 +129,7 @@ impl SchoolKeys {
     pub fn move_root(&self, to: &Path) -> Result<(), ServerError> {
         fs::create_dir_all(to)?;
         // Who signs there must know which school it is.
-        save(&to.join("anchor"), &self.anchor.encode())?;
+        save(&to.join(ANCHOR), &self.anchor.encode())?;
         for name in ["root.key", "next-root.key"] {
             save(&to.join(name), &fs::read(self.folder.join(name))?)?;
         }

@@ -1,9 +1,10 @@
-//! A relay of an earlier version makes its projections again when it starts.
+//! Projections are made again: by a relay of an earlier version when it starts, by a
+//! device that was damaged when it is asked to.
 #![allow(clippy::unwrap_used)] // A failed step fails the test.
 
 use std::collections::BTreeMap;
 
-use stunity_client::{NewAssignment, NewCourse, NewQuestion, NewQuiz};
+use stunity_client::{Client, NewAssignment, NewCourse, NewQuestion, NewQuiz};
 use stunity_e2e::School;
 use stunity_identity::StaffRoles;
 use stunity_model::rows::TABLES;
@@ -63,4 +64,40 @@ async fn projections_of_another_version_are_made_again() {
     let again = Log::open_at(&folder, &source).await.unwrap();
     assert_eq!(counts(&mut db).await, before);
     drop(again);
+}
+
+#[tokio::test]
+async fn a_device_repairs_its_lists_and_its_search_from_its_entries() {
+    let school = School::new().await;
+    let mut teacher = school.join("teacher", StaffRoles::TEACHER).await;
+    let course = teacher.create_course(NewCourse::default()).unwrap();
+    let lesson = |teacher: &mut Client, title| {
+        let made = teacher.publish_lesson(course, 1, title, None, "words");
+        made.unwrap();
+    };
+    lesson(&mut teacher, "Forces");
+    school.sync(&mut teacher).await;
+    lesson(&mut teacher, "Waves");
+    drop(teacher);
+    let folder = school.path("teacher");
+    let db = rusqlite::Connection::open(folder.join("account.db")).unwrap();
+    for statement in ["DELETE FROM p_lesson", "DELETE FROM findable"] {
+        db.execute(statement, []).unwrap();
+    }
+    drop(db);
+    let mut teacher = Client::open(&folder).unwrap();
+    let found = |teacher: &Client| {
+        let store = teacher.store();
+        let titles = ["Forces", "Waves"];
+        let hits = titles.map(|title| store.search(title, 9).unwrap().len());
+        (store.lessons(course).unwrap().len(), hits)
+    };
+    assert_eq!(found(&teacher), (0, [0, 0]));
+    let made = teacher.store_mut().repair().unwrap();
+    assert_eq!(found(&teacher), (2, [1, 1]));
+    assert!(made.entries > 0 && made.texts >= 2, "{made:?}");
+    assert_eq!(teacher.store().doctor().unwrap(), []);
+    // What waits to be sent still goes.
+    school.sync(&mut teacher).await;
+    assert_eq!(teacher.store().unsent().unwrap().waiting, 0);
 }
