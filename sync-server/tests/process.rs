@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use stunity_client::{Client, Joining, Link, NewCourse, driver};
+use stunity_client::{Client, Joining, Link, NewAssignment, NewCourse, Work, driver};
 use stunity_e2e::{CutLink, new_database};
 use stunity_model::Roles;
 use stunity_proto::{BlobId, Lane, SpaceId};
@@ -210,6 +210,65 @@ async fn a_restored_relay_gets_back_what_devices_had_synced_since_the_backup() {
     assert!(again.sent < 400, "{again:?}");
 }
 
+#[tokio::test]
+async fn a_member_gives_a_restored_relay_back_what_others_wrote() {
+    let mut relay = Relay::new().await;
+    if relay.database.is_some() {
+        println!("skipped: PostgreSQL has its own tools for backups");
+        return;
+    }
+    let mut owner = relay.join("owner", "teacher").await;
+    let mut pupil = relay.join("pupil", "pupil").await;
+    let course = course(&mut owner);
+    let assignment = owner.publish_assignment(course, NewAssignment::default());
+    let assignment = assignment.unwrap();
+    owner.enrol(course, pupil.store().account()).unwrap();
+    sync(&mut owner).await;
+    sync(&mut pupil).await;
+    relay.run(&["backup", &relay.path("backup")]);
+    // Handed in after the backup, and the phone is lost the day after.
+    for attempt in 1..=3 {
+        let work = Work {
+            course,
+            assignment,
+            attempt,
+            text: format!("attempt {attempt}"),
+            blobs: Vec::new(),
+        };
+        pupil.submit(work).unwrap();
+        sync(&mut pupil).await;
+    }
+    sync(&mut owner).await;
+    drop(pupil);
+    let work = |client: &Client| {
+        let mut rows = client.store().submissions(course, None).unwrap();
+        rows.sort_by_key(|row| row.attempt);
+        rows
+    };
+    let before = work(&owner);
+    assert_eq!(before.len(), 3);
+    relay.kill();
+    relay.run(&["restore", &relay.path("backup")]);
+    relay.start();
+    sync(&mut owner).await;
+    let mut second = relay.join("second", "teacher").await;
+    let account = second.store().account();
+    owner.add_staff(course, account, Roles::TEACHER).unwrap();
+    sync(&mut owner).await;
+    sync(&mut second).await;
+    let texts = |client: &Client| -> Vec<String> {
+        work(client).into_iter().map(|row| row.text).collect()
+    };
+    assert_eq!(texts(&second), ["attempt 1", "attempt 2", "attempt 3"]);
+    let times = |client: &Client| -> Vec<Option<u64>> {
+        work(client).into_iter().map(|row| row.received_ms).collect()
+    };
+    let had: Vec<Option<u64>> = before.iter().map(|row| row.received_ms).collect();
+    assert_eq!(times(&owner), had, "old receipts keep their times");
+    let again = driver::sync(&mut owner, &Link::default()).await.unwrap();
+    assert!(again.sent < 400, "{again:?}");
+}
+
 /// Bytes that nothing makes shorter.
 fn noise(len: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
@@ -286,6 +345,9 @@ async fn a_backup_has_the_files_and_a_restore_brings_them_back() {
     let blob = share(&mut teacher, course, &bytes);
     sync(&mut teacher).await;
     relay.run(&["backup", &relay.path("backup")]);
+    // After the backup, and on her device still.
+    let later = share(&mut teacher, course, &bytes[7..]);
+    sync(&mut teacher).await;
     // The disk is gone, with all that was on it but the keys.
     relay.kill();
     let files = PathBuf::from(relay.path("relay")).join("blobs");
@@ -298,6 +360,7 @@ async fn a_backup_has_the_files_and_a_restore_brings_them_back() {
     teacher.add_staff(course, account, Roles::TEACHER).unwrap();
     sync(&mut teacher).await;
     assert_eq!(fetch(&mut reader, blob).await.unwrap(), bytes);
+    assert_eq!(fetch(&mut reader, later).await.unwrap(), bytes[7..]);
 }
 
 #[tokio::test]

@@ -124,6 +124,24 @@ pub(crate) fn drop_unused(conn: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// A relay may have lost the files of own entries that are not acknowledged any more:
+/// it is asked about each chunk that is still here.
+pub(crate) fn doubt_sent(conn: &Connection) -> Result<(), StoreError> {
+    conn.prepare_cached(
+        "UPDATE blob_chunks SET sent = 1 WHERE sent = 2 AND chunk IN (SELECT chunk FROM chunks)
+         AND blob IN (SELECT blob FROM blob_uses u JOIN entries e USING (entry)
+                      WHERE e.send = 0)",
+    )?
+    .execute([])?;
+    conn.prepare_cached(
+        "UPDATE blobs SET own = 1 WHERE own = 0 AND blob IN
+         (SELECT c.blob FROM blob_chunks c JOIN blob_uses u USING (blob)
+          JOIN entries e USING (entry) WHERE c.sent = 1 AND e.send = 0)",
+    )?
+    .execute([])?;
+    Ok(())
+}
+
 /// Frees chunks that can be fetched again, the longest unused first, until
 /// `bytes` are freed. Never a chunk of an own blob that the relay may lack.
 pub(crate) fn evict(conn: &Connection, bytes: u64) -> Result<u64, StoreError> {

@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/002_content.sql"),
     include_str!("../migrations/003_parcels.sql"),
     include_str!("../migrations/004_files.sql"),
+    include_str!("../migrations/005_doubted.sql"),
 ];
 
 /// Statements kept prepared: applying an entry uses some forty.

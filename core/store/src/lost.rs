@@ -1,11 +1,13 @@
 //! What a relay may have lost: after it was restored from a backup its epoch is
-//! higher, and own entries that it had numbered wait again until it is clear whether
-//! it still has them.
+//! higher, and entries that it had numbered wait again until it is clear whether it
+//! still has them. Those of others are offered as own ones are, since their authors
+//! may never come back.
 use rusqlite::{Connection, params};
+use stunity_proto::Entry;
 use stunity_sync::Target;
 
 use crate::entries::{EntryRow, Sent};
-use crate::{StoreError, meta, order};
+use crate::{StoreError, blobs, entries, meta, order};
 
 /// The relay's order of a target is not the one known here. Own entries that stood in
 /// it, and that the relay has not numbered under `epoch`, are not acknowledged any
@@ -30,7 +32,55 @@ pub(crate) fn doubt_target(
             order::lane_key(target.lane),
             epoch,
         ])?;
-    wait_if(conn, doubted > 0)
+    if doubted > 0 {
+        blobs::doubt_sent(conn)?;
+    }
+    let of_others = conn
+        .prepare_cached(
+            "INSERT OR REPLACE INTO doubted (entry, epoch)
+             SELECT entry, ?3 FROM entries WHERE send IS NULL AND state IN (1, 2)
+             AND entry IN (SELECT entry FROM numbering WHERE space = ?1 AND ?2 IN (lane, x''))
+             AND NOT EXISTS (SELECT 1 FROM numbering n
+                             WHERE n.entry = entries.entry AND n.epoch >= ?3)",
+        )?
+        .execute(params![
+            &target.space.0,
+            order::lane_key(target.lane),
+            epoch
+        ])?;
+    wait_if(conn, doubted + of_others > 0)
+}
+
+/// Entries of others that the relay lacks and no pack carries yet, in the order in
+/// which it had them, keys first.
+pub(crate) fn unpacked_of_others(
+    conn: &Connection,
+    limit: usize,
+) -> Result<Vec<(EntryRow, Entry)>, StoreError> {
+    conn.prepare_cached(
+        "DELETE FROM doubted WHERE EXISTS (SELECT 1 FROM numbering n
+         WHERE n.entry = doubted.entry AND n.epoch >= doubted.epoch)",
+    )?
+    .execute([])?;
+    let rows = conn
+        .prepare_cached(
+            "SELECT d.entry FROM doubted d JOIN entries e USING (entry)
+             WHERE NOT EXISTS (SELECT 1 FROM upload_entries u WHERE u.entry = d.entry)
+             ORDER BY e.class <> 0, (SELECT min(n.sequence) FROM numbering n
+                                     WHERE n.entry = d.entry), d.entry LIMIT ?1",
+        )?
+        .query_map([limit as i64], |row| row.get(0))?
+        .collect::<Result<Vec<EntryRow>, _>>()?;
+    rows.into_iter()
+        .map(|row| Ok((row, entries::load(conn, row)?)))
+        .collect()
+}
+
+/// The relay has answered for an entry of somebody else.
+pub(crate) fn settle_of_others(conn: &Connection, entry: EntryRow) -> Result<(), StoreError> {
+    conn.prepare_cached("DELETE FROM doubted WHERE entry = ?1")?
+        .execute([entry])?;
+    Ok(())
 }
 
 /// The relay lacks what stands before an own entry in its chain. True if that has no

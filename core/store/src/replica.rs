@@ -325,6 +325,13 @@ fn store_results(
         return Err(StoreError::NotAllowed("results of another pack"));
     }
     for (entry, outcome) in sent.iter().zip(outcomes) {
+        if !entry.own {
+            if let Outcome::Accepted(position) | Outcome::Pending { position, .. } = outcome {
+                place(conn, entry, position, leaves)?;
+            }
+            lost::settle_of_others(conn, entry.row)?;
+            continue;
+        }
         match outcome {
             Outcome::Accepted(position) => {
                 accept(conn, entry, position, leaves, Sent::Accepted, None)?;
@@ -353,6 +360,15 @@ fn accept(
     code: Option<&str>,
 ) -> Result<(), StoreError> {
     entries::save_sent(conn, entry.row, sent, code, None)?;
+    place(conn, entry, position, leaves)
+}
+
+fn place(
+    conn: &Connection,
+    entry: &transfer::SentEntry,
+    position: &Position,
+    leaves: &mut Leaves<'_>,
+) -> Result<(), StoreError> {
     let (flush, leaf) = leaves.take(&entry.id);
     order::save_position(conn, entry.row, &entry.id, position, flush, leaf)?;
     entries::reconsider(conn, entry.row)

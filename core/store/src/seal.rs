@@ -118,7 +118,13 @@ impl Store {
         conn: &Connection,
         explicit: bool,
     ) -> Result<Option<PackId>, StoreError> {
-        let waiting = transfer::unpacked(conn, PACK_BATCH)?;
+        let mut waiting = transfer::unpacked(conn, PACK_BATCH)?;
+        let mut explicit = explicit;
+        if waiting.is_empty() {
+            // Of others' chains the relay knows nothing that a pack could lean on.
+            waiting = lost::unpacked_of_others(conn, PACK_BATCH)?;
+            explicit = true;
+        }
         if waiting.is_empty() {
             return Ok(None);
         }

@@ -141,11 +141,12 @@ pub(crate) struct SentEntry {
     pub id: EntryId,
     pub space: SpaceId,
     pub lane: Lane,
+    pub own: bool,
 }
 
 fn entries_of(conn: &Connection, upload: i64) -> Result<Vec<SentEntry>, StoreError> {
     let mut statement = conn.prepare_cached(
-        "SELECT e.entry, e.id, c.space, c.lane FROM upload_entries u
+        "SELECT e.entry, e.id, c.space, c.lane, e.send IS NOT NULL FROM upload_entries u
          JOIN entries e USING (entry) JOIN chains c USING (chain)
          WHERE u.upload = ?1 ORDER BY u.position",
     )?;
@@ -155,15 +156,17 @@ fn entries_of(conn: &Connection, upload: i64) -> Result<Vec<SentEntry>, StoreErr
             row.get(1)?,
             row.get(2)?,
             row.get::<_, Vec<u8>>(3)?,
+            row.get(4)?,
         ))
     })?;
     rows.map(|row| {
-        let (row, id, space, lane) = row?;
+        let (row, id, space, lane, own) = row?;
         Ok(SentEntry {
             row,
             id: EntryId(id),
             space: SpaceId(space),
             lane: Lane::from_key(&lane)?,
+            own,
         })
     })
     .collect()
@@ -237,12 +240,13 @@ pub(crate) fn hand_over_uploads(conn: &Connection) -> Result<Vec<(Vec<u8>, u64)>
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Forgets uploads of which an entry is not unacknowledged any more; their
-/// other entries are packed anew.
+/// Forgets uploads of which an entry does not wait any more; their other entries are
+/// packed anew.
 pub(crate) fn drop_settled_uploads(conn: &Connection) -> Result<(), StoreError> {
     conn.prepare_cached(
         "DELETE FROM uploads WHERE upload IN
-         (SELECT upload FROM upload_entries JOIN entries USING (entry) WHERE send <> ?1)",
+         (SELECT upload FROM upload_entries JOIN entries e USING (entry) WHERE e.send <> ?1
+          OR (e.send IS NULL AND NOT EXISTS (SELECT 1 FROM doubted d WHERE d.entry = e.entry)))",
     )?
     .execute([Sent::Unacknowledged.code()])?;
     Ok(())
