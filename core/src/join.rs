@@ -49,7 +49,9 @@ impl Invited {
         let Ok(Scanned::Invitation(link)) = Scanned::parse(text) else {
             return Err(ClientError::Invalid("invitation.malformed"));
         };
-        let code = link.code.ok_or(ClientError::Invalid("invitation.no-code"))?;
+        let code = link
+            .code
+            .ok_or(ClientError::Invalid("invitation.no-code"))?;
         let invitation = link.invitation.body();
         Ok(Self {
             relay: relay_at(&invitation.host),

@@ -6,13 +6,16 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
-use stunity_identity::{Invitation, StaffRoles, VerifyingKey};
+use stunity_identity::{
+    Certificate, Invitation, InvitationLink, MAX_HOST, StaffRoles, VerifyingKey,
+};
 use stunity_proto::pack::{Explicit, decode_pack};
-use stunity_proto::{AccountId, Entry};
+use stunity_proto::{AccountId, Entry, Signer};
 use stunity_sync::RelayStore;
 
 use crate::db::sql;
 use crate::error::ServerError;
+use crate::keys::SchoolKeys;
 use crate::log::{Join, Log, Proof};
 use crate::run::App;
 

@@ -241,10 +241,7 @@ async fn run(cli: Cli) -> Result<(), ServerError> {
 /// A text as a QR code for terminals; nothing if it is too long for one.
 fn drawn(text: &str) -> String {
     // Capitals are its densest alphabet.
-    let code = qrcode::QrCode::with_error_correction_level(
-        text.to_uppercase(),
-        qrcode::EcLevel::L,
-    );
+    let code = qrcode::QrCode::with_error_correction_level(text.to_uppercase(), qrcode::EcLevel::L);
     code.map(|code| {
         let mut drawn = code.render::<qrcode::render::unicode::Dense1x2>().build();
         drawn.push('\n');

@@ -256,12 +256,14 @@ async fn a_member_gives_a_restored_relay_back_what_others_wrote() {
     owner.add_staff(course, account, Roles::TEACHER).unwrap();
     sync(&mut owner).await;
     sync(&mut second).await;
-    let texts = |client: &Client| -> Vec<String> {
-        work(client).into_iter().map(|row| row.text).collect()
-    };
+    let texts =
+        |client: &Client| -> Vec<String> { work(client).into_iter().map(|row| row.text).collect() };
     assert_eq!(texts(&second), ["attempt 1", "attempt 2", "attempt 3"]);
     let times = |client: &Client| -> Vec<Option<u64>> {
-        work(client).into_iter().map(|row| row.received_ms).collect()
+        work(client)
+            .into_iter()
+            .map(|row| row.received_ms)
+            .collect()
     };
     let had: Vec<Option<u64>> = before.iter().map(|row| row.received_ms).collect();
     assert_eq!(times(&owner), had, "old receipts keep their times");

@@ -5,10 +5,8 @@ use std::path::Path;
 
 use rand_core::OsRng;
 use serde_json::json;
-use stunity_client::{Client, ClientError, Platform as _, System};
-use stunity_identity::{
-    Founding, KeyFile, SchoolAnchor, SigningKey, StaffRoles, root_commitment,
-};
+use stunity_client::{Client, ClientError, System};
+use stunity_identity::{Founding, KeyFile, SchoolAnchor, SigningKey, StaffRoles, root_commitment};
 use zeroize::Zeroizing;
 
 use crate::args::{Office, School};
@@ -119,7 +117,10 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let digits: Vec<u8> = text
+        .bytes()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
     let (pairs, []) = digits.as_chunks::<2>() else {
         return None;
     };

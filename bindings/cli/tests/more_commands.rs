@@ -26,7 +26,9 @@ async fn a_school_begins_with_its_root_apart_and_grows_by_links() {
         home: path("nobody").into(),
     };
     let (relay, root, again) = (path("relay"), path("card"), path("again"));
-    let init = ["school", "init", "--relay", &relay, "--root", &root, "--print"];
+    let init = [
+        "school", "init", "--relay", &relay, "--root", &root, "--print",
+    ];
     let made = nobody.ok(&init);
     assert_eq!(nobody.run(&init).1["error"], "school.exists");
     let printed = text(&made, "keys");
@@ -38,7 +40,10 @@ async fn a_school_begins_with_its_root_apart_and_grows_by_links() {
     }
 
     let school = School::open(folder, Arc::new(System)).await;
-    assert_eq!(school.log.keys().school().to_string(), text(&made, "school"));
+    assert_eq!(
+        school.log.keys().school().to_string(),
+        text(&made, "school")
+    );
     assert!(!school.log.keys().has_root());
     let host = school.address.to_string();
     let link = |offices| school.log.invite_by_link(offices, None, &host);
@@ -49,7 +54,14 @@ async fn a_school_begins_with_its_root_apart_and_grows_by_links() {
     let account = teacher.make("account", &["join", &invited.to_uppercase()]);
     assert_eq!(teacher.ok(&["whoami"])["school"], made["school"]);
     teacher.ok(&[
-        "school", "admit", "--root", &again, "--account", &account, "--office", "teacher",
+        "school",
+        "admit",
+        "--root",
+        &again,
+        "--account",
+        &account,
+        "--office",
+        "teacher",
     ]);
     teacher.sync();
     teacher.make("course", &["course", "create", "--title", "First"]);
@@ -63,33 +75,54 @@ async fn a_school_begins_with_its_root_apart_and_grows_by_links() {
     assert_eq!(late.run(&["join", &invited]).1["error"], "invitation.used");
     let other = ["join", &invited, "--school", &"00".repeat(16)];
     assert_eq!(late.run(&other).1["error"], "school.other");
-    assert_eq!(late.run(&["join", "stunity:1:my"]).1["error"], "invitation.malformed");
+    assert_eq!(
+        late.run(&["join", "stunity:1:my"]).1["error"],
+        "invitation.malformed"
+    );
 
     // Another device of hers: what it shows can be scanned.
     let tablet = Device {
         home: school.path("tablet"),
     };
     let relay = format!("http://{host}");
-    let shown = tablet.command().args(["device", "link", "--relay", &relay]).output();
+    let shown = tablet
+        .command()
+        .args(["device", "link", "--relay", &relay])
+        .output();
     let shown = String::from_utf8(shown.unwrap().stdout).unwrap();
     let request = shown.lines().next().unwrap();
     assert!(request.starts_with("stunity:1:"));
     assert!(shown.contains('\u{2588}'), "no QR code: {shown}");
     let answer = teacher.make("answer", &["device", "admit", request]);
-    assert_eq!(tablet.make("account", &["device", "finish", &answer]), account);
+    assert_eq!(
+        tablet.make("account", &["device", "finish", &answer]),
+        account
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_signs_in_by_password_is_the_account_that_it_names() {
     let school = School::new().await;
     let account = AccountId([0x5a; 16]);
-    school.log.set_login("sok", "a long word", account).await.unwrap();
+    school
+        .log
+        .set_login("sok", "a long word", account)
+        .await
+        .unwrap();
     let relay = format!("http://{}", school.address);
     let device = Device {
         home: school.path("device"),
     };
     let sign_in = |password| {
-        let args = ["sign-in", "--relay", &relay, "--login", "sok", "--password", password];
+        let args = [
+            "sign-in",
+            "--relay",
+            &relay,
+            "--login",
+            "sok",
+            "--password",
+            password,
+        ];
         device.run(&args)
     };
     let (code, refused) = sign_in("another word");
@@ -105,7 +138,14 @@ async fn a_live_device_says_what_comes_until_it_is_stopped() {
     let (second, account) = join(&school, "second", StaffRoles::TEACHER).await;
     teacher.sync();
     let course = teacher.make("course", &["course", "create", "--title", "Physics"]);
-    teacher.ok(&["course", "add-teacher", "--course", &course, "--account", &account]);
+    teacher.ok(&[
+        "course",
+        "add-teacher",
+        "--course",
+        &course,
+        "--account",
+        &account,
+    ]);
     teacher.sync();
     let mut live = second
         .command()
@@ -115,17 +155,24 @@ async fn a_live_device_says_what_comes_until_it_is_stopped() {
         .unwrap();
     let mut lines = BufReader::new(live.stdout.take().unwrap()).lines();
     let mut hear = |event: &str| {
-        let found = lines.by_ref().map(Result::unwrap).find(|line| line.contains(event));
+        let found = lines
+            .by_ref()
+            .map(Result::unwrap)
+            .find(|line| line.contains(event));
         serde_json::from_str::<Value>(&found.unwrap()).unwrap()
     };
     assert!(hear("caught-up")["relay_ms"].is_u64());
     teacher.make(
         "lesson",
-        &["lesson", "publish", "--course", &course, "--title", "Forces", "F = ma"],
+        &[
+            "lesson", "publish", "--course", &course, "--title", "Forces", "F = ma",
+        ],
     );
     teacher.sync();
     assert_eq!(hear("applied")["new_entries"], 1);
-    let asked = Command::new("kill").args(["-INT", &live.id().to_string()]).status();
+    let asked = Command::new("kill")
+        .args(["-INT", &live.id().to_string()])
+        .status();
     assert!(asked.unwrap().success());
     assert_eq!(hear("connections")["rejected"], json!([]));
     assert!(live.wait().unwrap().success());
@@ -142,7 +189,10 @@ async fn a_grade_book_goes_in_and_a_row_that_is_none_is_named() {
     let (books, out) = (school.path("books"), school.path("out"));
     std::fs::create_dir(&books).unwrap();
     for (name, rows) in [
-        ("courses", "code_module,code_presentation,module_presentation_length\nAAA,2013J,268\n"),
+        (
+            "courses",
+            "code_module,code_presentation,module_presentation_length\nAAA,2013J,268\n",
+        ),
         (
             "assessments",
             "code_module,code_presentation,id_assessment,assessment_type,date,weight\n\
@@ -171,11 +221,18 @@ async fn a_grade_book_goes_in_and_a_row_that_is_none_is_named() {
     assert_eq!(code, 5, "{report}");
     let course = &report["courses"][0];
     assert_eq!(
-        (&course["enrolments"], &course["assignments"], &course["submissions"]),
+        (
+            &course["enrolments"],
+            &course["assignments"],
+            &course["submissions"]
+        ),
         (&json!(1), &json!(1), &json!(1))
     );
     let skipped = &report["skipped"][0];
-    assert_eq!((text(skipped, "file").as_str(), &skipped["line"]), ("studentAssessment.csv", &json!(3)));
+    assert_eq!(
+        (text(skipped, "file").as_str(), &skipped["line"]),
+        ("studentAssessment.csv", &json!(3))
+    );
     registrar.sync();
     let out = out.to_str().unwrap();
     assert_eq!(registrar.ok(&["gradebook", "export", out])["courses"], 1);
@@ -200,10 +257,25 @@ async fn a_quiz_is_published_answered_marked_and_read() {
     std::fs::write(&file, questions.to_string()).unwrap();
     let quiz = teacher.make(
         "assignment",
-        &["quiz", "publish", "--course", course, "--title", "Sums", file.to_str().unwrap()],
+        &[
+            "quiz",
+            "publish",
+            "--course",
+            course,
+            "--title",
+            "Sums",
+            file.to_str().unwrap(),
+        ],
     );
     let quiz = |command: &'static str| {
-        vec!["quiz", command, "--course", course, "--assignment", quiz.as_str()]
+        vec![
+            "quiz",
+            command,
+            "--course",
+            course,
+            "--assignment",
+            quiz.as_str(),
+        ]
     };
     teacher.sync();
     pupil.sync();
@@ -214,7 +286,11 @@ async fn a_quiz_is_published_answered_marked_and_read() {
     pupil.ok(&quiz("begin"));
     for (question, option) in [(0, "1"), (1, "1")] {
         let id = shown[question]["question"].to_string();
-        let answer = [&quiz("answer")[..], &["--question", &id, "--option", option]].concat();
+        let answer = [
+            &quiz("answer")[..],
+            &["--question", &id, "--option", option],
+        ]
+        .concat();
         pupil.ok(&answer);
     }
     pupil.ok(&quiz("hand-in"));
@@ -239,11 +315,21 @@ async fn what_people_say_to_each_other_comes_and_goes() {
     teacher.ok(&["course", "enrol", "--course", course, "--account", &account]);
     let within = ["--course", course];
     let post = |kind: &str, more: &[&str], text: &str| {
-        let args = [&["social", "post", "--kind", kind][..], &within, more, &[text]].concat();
+        let args = [
+            &["social", "post", "--kind", kind][..],
+            &within,
+            more,
+            &[text],
+        ]
+        .concat();
         teacher.make("post", &args)
     };
     let hello = post("text", &["--hashtag", "physics"], "Hello");
-    let poll = post("poll", &["--option", "Monday", "--option", "Friday"], "When?");
+    let poll = post(
+        "poll",
+        &["--option", "Monday", "--option", "Friday"],
+        "When?",
+    );
     let event = post("event", &["--starts-ms", "4102444800000"], "A walk");
     for device in [&teacher, &pupil] {
         device.sync();
@@ -269,7 +355,10 @@ async fn what_people_say_to_each_other_comes_and_goes() {
     assert_eq!(row(&hello)["likes"], 1, "{feed}");
     let thread = teacher.ok(&["social", "thread", &hello]);
     assert_eq!(thread[0]["comment"], comment.as_str());
-    assert_eq!(teacher.ok(&["social", "reports"]).as_array().unwrap().len(), 1);
+    assert_eq!(
+        teacher.ok(&["social", "reports"]).as_array().unwrap().len(),
+        1
+    );
     let told = teacher.ok(&["notifications", "--seen"]);
     assert!(told.is_array(), "{told}");
     // Hidden by staff, and blocked by who does not want to read it.
@@ -280,7 +369,12 @@ async fn what_people_say_to_each_other_comes_and_goes() {
         device.sync();
     }
     let left = pupil.ok(&["social", "feed"]);
-    let left: Vec<&Value> = left.as_array().unwrap().iter().map(|row| &row["post"]).collect();
+    let left: Vec<&Value> = left
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| &row["post"])
+        .collect();
     assert_eq!(left, [&json!(poll)]);
     pupil.ok(&["social", "block", &teacher.make("account", &["whoami"])]);
     assert_eq!(pupil.ok(&["social", "feed"]), json!([]));
@@ -294,13 +388,29 @@ async fn what_waits_for_staff_is_listed_and_accepted() {
     let (second, account) = join(&school, "second", StaffRoles::TEACHER).await;
     teacher.sync();
     let course = teacher.make("course", &["course", "create", "--title", "Physics"]);
-    teacher.ok(&["course", "add-teacher", "--course", &course, "--account", &account]);
+    teacher.ok(&[
+        "course",
+        "add-teacher",
+        "--course",
+        &course,
+        "--account",
+        &account,
+    ]);
     teacher.sync();
     second.sync();
     // She goes on while the owner removes her.
-    let lesson = ["lesson", "publish", "--course", &course, "--title", "Late", "late"];
+    let lesson = [
+        "lesson", "publish", "--course", &course, "--title", "Late", "late",
+    ];
     second.make("lesson", &lesson);
-    teacher.ok(&["course", "remove", "--course", &course, "--account", &account]);
+    teacher.ok(&[
+        "course",
+        "remove",
+        "--course",
+        &course,
+        "--account",
+        &account,
+    ]);
     for device in [&teacher, &second, &teacher] {
         device.sync();
     }
@@ -309,7 +419,10 @@ async fn what_waits_for_staff_is_listed_and_accepted() {
     assert_eq!(waiting[0]["what"], json!(["LessonPublish"]));
     assert_eq!(waiting[0]["author"], account.as_str());
     assert_eq!(teacher.ok(&["status"])["pending"], 1);
-    assert_eq!(teacher.ok(&["lesson", "list", "--course", &course]), json!([]));
+    assert_eq!(
+        teacher.ok(&["lesson", "list", "--course", &course]),
+        json!([])
+    );
     teacher.ok(&["pending", "accept", &text(&waiting[0], "entry")]);
     teacher.sync();
     assert_eq!(teacher.ok(&["pending", "list"]), json!([]));
@@ -317,8 +430,14 @@ async fn what_waits_for_staff_is_listed_and_accepted() {
     assert_eq!(lessons[0]["title"], "Late");
     // And the database, made again of its entries, says the same.
     let report = teacher.ok(&["doctor", "--repair"]);
-    assert!(report["made_again"]["entries"].as_u64().unwrap() > 2, "{report}");
+    assert!(
+        report["made_again"]["entries"].as_u64().unwrap() > 2,
+        "{report}"
+    );
     assert_eq!(report["after"], json!([]));
-    assert_eq!(teacher.ok(&["lesson", "list", "--course", &course]), lessons);
+    assert_eq!(
+        teacher.ok(&["lesson", "list", "--course", &course]),
+        lessons
+    );
     assert_eq!(teacher.ok(&["status"])["lacks_space"], false);
 }

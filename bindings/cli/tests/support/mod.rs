@@ -58,4 +58,3 @@ pub async fn join(school: &School, name: &str, offices: StaffRoles) -> (Device, 
     let account = device.make("account", &["join", "--relay", &relay, "--code", &code]);
     (device, account)
 }
-
