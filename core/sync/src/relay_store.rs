@@ -47,6 +47,20 @@ pub struct LogItem {
     pub in_school: Option<u64>,
 }
 
+impl LogItem {
+    /// Where a reader of a target stands after it.
+    pub(crate) fn running(&self, target: Target) -> Running {
+        Running {
+            epoch: self.position.epoch,
+            sequence: self.position.sequence,
+            hash: match target.lane {
+                Some(_) => self.lane_hash,
+                None => self.space_hash,
+            },
+        }
+    }
+}
+
 /// A change by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeNames {

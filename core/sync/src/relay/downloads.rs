@@ -153,15 +153,7 @@ impl Session {
             while more && size < READ_BYTES && chosen.len() < limits::MAX_PACK_ENTRIES / 2 {
                 let page = store.read(target, at.sequence, READ_BYTES - size).await?;
                 for item in page.items {
-                    at = Running {
-                        epoch: item.position.epoch,
-                        sequence: item.position.sequence,
-                        hash: if target.lane.is_some() {
-                            item.lane_hash
-                        } else {
-                            item.space_hash
-                        },
-                    };
+                    at = item.running(target);
                     let own = (item.position.space, item.position.sequence);
                     if !self.own.contains_key(&own) {
                         size += item.entry.len();

@@ -68,16 +68,7 @@ pub fn encode_live<S: RelayStore>(
     from: u64,
     items: &[LogItem],
 ) -> Option<LiveBatch> {
-    let last = items.last()?;
-    let to = Running {
-        epoch: last.position.epoch,
-        sequence: last.position.sequence,
-        hash: if target.lane.is_some() {
-            last.lane_hash
-        } else {
-            last.space_hash
-        },
-    };
+    let to = items.last()?.running(target);
     let known = (from > 0).then_some(target.space);
     let mut context = Reader::new(store.school(), known);
     for item in items {
