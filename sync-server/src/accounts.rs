@@ -128,12 +128,16 @@ impl Log {
     /// `account` names the one account that it is for.
     ///
     /// # Errors
-    /// A database that fails.
+    /// `root.absent` for staff whom this relay cannot admit, as the root was moved
+    /// out: they join as a pupil does and are admitted by it. A database that fails.
     pub async fn invite(
         &self,
         offices: StaffRoles,
         account: Option<AccountId>,
     ) -> Result<[u8; 16], ServerError> {
+        if offices != StaffRoles::default() && !self.keys().has_root() {
+            return Err(ServerError::Refused("root.absent"));
+        }
         let code = Invitation::generate_code(&mut self.random());
         let expires = self.now_ms() + INVITATION_MS;
         let statement = sql("INSERT INTO invitation VALUES ($1, $2, $3, $4, NULL)")

@@ -189,27 +189,21 @@ async fn run(cli: Cli) -> Result<(), ServerError> {
             serve(listener, log, host, stop_signal()).await
         }
         Command::Invite {
-            link: false,
-            role,
-            account,
-            ..
-        } => {
-            let offices = offices(&role)?;
-            let log = open().await?;
-            println!("{}", to_hex(&log.invite(offices, account).await?));
-            Ok(())
-        }
-        Command::Invite {
+            link,
             role,
             account,
             host,
-            ..
         } => {
+            let offices = offices(&role)?;
             let log = open().await?;
-            let link = log.invite_by_link(offices(&role)?, account, &host).await?;
-            let link = link.to_text();
-            println!("{link}");
-            print!("{}", drawn(&link));
+            if link {
+                let link = log.invite_by_link(offices, account, &host).await?;
+                let link = link.to_text();
+                println!("{link}");
+                print!("{}", drawn(&link));
+            } else {
+                println!("{}", to_hex(&log.invite(offices, account).await?));
+            }
             Ok(())
         }
         Command::SetLogin {

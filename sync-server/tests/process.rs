@@ -401,6 +401,12 @@ async fn a_teacher_joins_the_staff_by_a_root_that_lies_elsewhere() {
     let relay = Relay::new().await;
     let safe = relay.path("safe");
     relay.run(&["school", "move-root", &safe]);
+    let mut invite = relay.command();
+    let refused = invite
+        .args(["invite", "--role", "teacher"])
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("root.absent"));
     let mut teacher = relay.join("teacher", "pupil").await;
     let account = teacher.store().account().to_string();
     let request = relay.run(&["school", "request-staff", "--account", &account]);
