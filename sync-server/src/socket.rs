@@ -2,23 +2,23 @@
 use axum::extract::State;
 use axum::extract::ws::{Message as Ws, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
-use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use rand_core::RngCore;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use stunity_proto::{frame::Frame, limits};
 use stunity_sync::relay::{Effect, Session, error_frame};
 use stunity_sync::{RelayStore, SyncError};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::log::{Inbox, Message, Subscriber};
 use crate::run::App;
 
-/// Buffers of a socket: what comes is small, what goes is written together up to a
-/// few slices. The defaults are 128 KiB.
-const READ_BUFFER: usize = 2 * 1024;
-const WRITE_BUFFER: usize = 4 * 1024;
+/// Buffers of a socket, held as long as it is open: what comes is small, and what goes
+/// is written together while it is small. The defaults are 128 KiB.
+const READ_BUFFER: usize = 1024;
+const WRITE_BUFFER: usize = 512;
 /// A client that says nothing for so long before flight one is gone.
 const FLIGHT_TIMEOUT: Duration = Duration::from_secs(60);
 /// A live client is asked whether it is there.
@@ -53,7 +53,7 @@ async fn went<E>(sending: impl Future<Output = Result<(), E>>, inbox: &Inbox) ->
 /// One connection.
 struct Connection {
     app: App,
-    sink: SplitSink<WebSocket, Ws>,
+    socket: WebSocket,
     session: Session,
     inbox: Arc<Inbox>,
     subscriber: Option<Subscriber>,
@@ -71,15 +71,19 @@ enum Wake {
 // The steps of a session are futures of many kilobytes, which most connections rarely
 // take: they are boxed, so that a silent connection is small.
 async fn run(app: App, socket: WebSocket) {
-    let (sink, mut stream) = socket.split();
     let mut nonce = [0; 32];
     app.log.random().fill_bytes(&mut nonce);
     let (session, hello) = Session::open(app.host.clone(), nonce);
+    // Kept from step to step: the clock and the sender of the shutdown are shared by all
+    // connections.
     let mut shutdown = app.shutdown.clone();
+    let mut shutdown = pin!(shutdown.changed());
+    let mut silence = pin!(sleep(FLIGHT_TIMEOUT));
+    let mut heard = Instant::now();
     let inbox: Arc<Inbox> = Arc::default();
     let mut connection = Connection {
         app,
-        sink,
+        socket,
         session,
         inbox: inbox.clone(),
         subscriber: None,
@@ -96,22 +100,19 @@ async fn run(app: App, socket: WebSocket) {
             break;
         }
         let pumps = connection.session.wants_pump();
-        let wait = match connection.session.device() {
-            None => FLIGHT_TIMEOUT,
-            Some(_) => PING,
-        };
         let wake = tokio::select! {
             biased;
-            frame = stream.next() => Wake::Frame(frame),
+            frame = connection.socket.next() => Wake::Frame(frame),
             message = inbox.next() => Wake::Told(message),
-            _ = shutdown.changed() => Wake::Shutdown,
+            _ = &mut shutdown => Wake::Shutdown,
             // What the client says in between (a next upload, leaving) is heard before
             // the next flush is made.
             () = tokio::task::yield_now(), if pumps => Wake::Pump,
-            () = tokio::time::sleep(wait) => Wake::Silence,
+            () = &mut silence => Wake::Silence,
         };
         if matches!(wake, Wake::Frame(_)) {
             lagged = false;
+            heard = Instant::now();
         }
         goes_on = match wake {
             Wake::Frame(Some(Ok(Ws::Binary(bytes)))) => Box::pin(connection.on_frame(&bytes)).await,
@@ -128,21 +129,34 @@ async fn run(app: App, socket: WebSocket) {
                 false
             }
             Wake::Pump => Box::pin(connection.pump()).await,
+            Wake::Silence if heard.elapsed() < connection.patience() => {
+                silence.as_mut().reset(heard + connection.patience());
+                true
+            }
             Wake::Silence if connection.session.device().is_none() || lagged => false,
             Wake::Silence => {
                 lagged = true;
+                silence.as_mut().reset(Instant::now() + PING);
                 connection
-                    .sink
+                    .socket
                     .send(Ws::Ping(Vec::new().into()))
                     .await
                     .is_ok()
             }
         };
     }
-    Box::pin(connection.close(stream)).await;
+    Box::pin(connection.close()).await;
 }
 
 impl Connection {
+    /// How long the client may say nothing.
+    fn patience(&self) -> Duration {
+        match self.session.device() {
+            None => FLIGHT_TIMEOUT,
+            Some(_) => PING,
+        }
+    }
+
     async fn on_frame(&mut self, bytes: &[u8]) -> bool {
         let result = self.session.on_frame(&self.app.log, bytes).await;
         if self.subscriber.is_none()
@@ -226,19 +240,19 @@ impl Connection {
 
     /// Hands a message over; it goes with the next flush, or before if it is large.
     async fn send(&mut self, bytes: Vec<u8>) -> bool {
-        let sending = self.sink.feed(Ws::Binary(bytes.into()));
+        let sending = self.socket.feed(Ws::Binary(bytes.into()));
         went(sending, &self.inbox).await
     }
 
     async fn flush(&mut self) -> bool {
-        went(self.sink.flush(), &self.inbox).await
+        went(self.socket.flush(), &self.inbox).await
     }
 
     /// Stores what has come. Who took no answer may have sent more before the link was
     /// cut.
-    async fn close(mut self, mut stream: SplitStream<WebSocket>) {
+    async fn close(mut self) {
         for _ in 0..LEFT {
-            let Some(Some(Ok(Ws::Binary(bytes)))) = stream.next().now_or_never() else {
+            let Some(Some(Ok(Ws::Binary(bytes)))) = self.socket.next().now_or_never() else {
                 break;
             };
             if self.session.on_frame(&self.app.log, &bytes).await.is_err() {
@@ -249,6 +263,6 @@ impl Connection {
             tracing::warn!(code = error.code(), "cursors of a session were not kept");
         }
         drop(self.subscriber);
-        let _ = timeout(SEND_TIMEOUT, self.sink.close()).await;
+        let _ = timeout(SEND_TIMEOUT, self.socket.close()).await;
     }
 }

@@ -107,6 +107,19 @@ pub struct Appended {
     pub outcomes: Vec<Outcome>,
     /// Whether what their author reads may have changed.
     pub rights_changed: bool,
+    /// Targets in which nothing but these entries came, from their first to their last.
+    pub advances: Vec<Advance>,
+}
+
+/// A run of entries just stored, as a target has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advance {
+    /// The target.
+    pub target: Target,
+    /// Where it stood before.
+    pub from: u64,
+    /// Where it stands now.
+    pub to: Running,
 }
 
 /// The relay's log, as a session sees it. What a call answers is durable.

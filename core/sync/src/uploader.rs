@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use stunity_proto::{
-    AccountId, Body, DecodeError, DeviceId, DocId, EntryId, Hash, Kind, SchoolId, Signer, SpaceId,
+    AccountId, Body, DecodeError, DeviceId, DocId, Entry, EntryId, Hash, Kind, SchoolId, Signer,
+    SpaceId,
     pack::{ChainEntry, ChainKey, IdRole, Item, PackContext, decode_pack},
 };
 
@@ -15,6 +16,30 @@ type Prefix = [u8; 4];
 
 /// Names that one pack may abbreviate: as many as its entries have operations at most.
 const MAX_NAMES: usize = 1024;
+
+/// Chains that a session remembers at most, some 200 bytes each: a pupil's. Those of who
+/// writes to hundreds of pupils are looked up for each upload.
+const MOST_CHAINS: usize = 64;
+
+impl UploadContext {
+    /// What the device holds when these entries were stored; none if that is to be
+    /// looked up.
+    pub(crate) fn after(mut self, entries: &[Entry]) -> Option<Self> {
+        for entry in entries {
+            let header = entry.header();
+            let head = ChainEntry {
+                id: entry.id(),
+                heads: header.heads.clone(),
+            };
+            let last = (self.chains.entry(ChainKey::of(entry)))
+                .or_insert_with(|| (header.sequence, head.clone()));
+            if last.0 < header.sequence {
+                *last = (header.sequence, head);
+            }
+        }
+        (self.certificate.is_some() && self.chains.len() <= MOST_CHAINS).then_some(self)
+    }
+}
 
 /// What a device that uploads is known to hold.
 struct Uploader {
@@ -44,17 +69,40 @@ impl Wanted {
 /// Restores the entries of an upload; none if they are to be sent again in explicit
 /// form. The names of documents are looked up after a first reading, those of changes,
 /// which stand by document, after a second.
+///
+/// `known` is what the device is known to hold, if it was looked up before.
 pub(crate) async fn restore<S: RelayStore>(
     store: &S,
-    device: DeviceId,
-    account: AccountId,
+    from: (DeviceId, AccountId),
     bytes: &[u8],
+    known: &mut Option<UploadContext>,
 ) -> Result<Option<Vec<Item>>, SyncError> {
+    // The device may have written by another way since.
+    if let Some(before) = known.take()
+        && let Some((items, before)) = restore_by(store, from, bytes, before).await?
+    {
+        *known = Some(before);
+        return Ok(Some(items));
+    }
+    let now = store.upload_context(from.0).await?;
+    let restored = restore_by(store, from, bytes, now).await?;
+    Ok(restored.map(|(items, now)| {
+        *known = Some(now);
+        items
+    }))
+}
+
+async fn restore_by<S: RelayStore>(
+    store: &S,
+    (device, account): (DeviceId, AccountId),
+    bytes: &[u8],
+    known: UploadContext,
+) -> Result<Option<(Vec<Item>, UploadContext)>, SyncError> {
     let mut uploader = Uploader {
         school: store.school(),
         device,
         account,
-        known: store.upload_context(device).await?,
+        known,
         documents: BTreeMap::new(),
         changes: BTreeMap::new(),
         wanted: RefCell::default(),
@@ -63,7 +111,7 @@ pub(crate) async fn restore<S: RelayStore>(
         let restored = decode_pack(bytes, &uploader);
         let wanted = uploader.wanted.take();
         match restored {
-            Ok(items) if wanted.len() == 0 => return Ok(Some(items)),
+            Ok(items) if wanted.len() == 0 => return Ok(Some((items, uploader.known))),
             Ok(_) if wanted.len() <= MAX_NAMES => {}
             Ok(_) | Err(DecodeError::MissingContext(_)) => return Ok(None),
             Err(error) => return Err(error.into()),

@@ -20,20 +20,10 @@ pub(super) struct RowShape {
 }
 
 impl Dialect {
-    /// Reads the end of space `$1`; held until the transaction ends, so that
-    /// numbers are given in the order of commits. SQLite has one writer anyway.
-    #[must_use]
-    pub fn lock_end(self) -> &'static str {
-        match self {
-            Self::Sqlite => "SELECT sequence, hash FROM target_end WHERE space = $1 AND lane = $2",
-            Self::Postgres => {
-                "SELECT sequence, hash FROM target_end WHERE space = $1 AND lane = $2 FOR UPDATE"
-            }
-        }
-    }
-
-    /// Asks, within a transaction that writes, for a number that is as it was, or one
-    /// higher where `true`, unless another connection has written since it was asked.
+    /// Asks, at the start of a transaction that writes, for a number that is as it was,
+    /// or one higher where `true`, unless another connection has written since it was
+    /// asked. Until the transaction ends nobody else gets one, so that numbers of
+    /// entries are given in the order of commits.
     #[must_use]
     pub fn written(self) -> (&'static str, bool) {
         match self {

@@ -5,7 +5,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments, AssertSqlSafe, PgConnection, PgPool, SqliteConnection, SqlitePool};
 
-use super::{Column, Connection, Database, Row, Transaction, Value};
+use super::{Column, Connection, Database, Dialect, Row, Transaction, Value};
 
 /// A statement with its parameters.
 #[derive(Debug)]
@@ -201,7 +201,7 @@ fn postgres(values: Vec<Value>) -> Result<PgArguments, sqlx::Error> {
 }
 
 /// Rows of one statement: few sizes, so that the databases keep them prepared.
-const ROWS: [usize; 3] = [64, 8, 1];
+const ROWS: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
 /// Parameters of one statement at most; PostgreSQL takes 65,535, SQLite 32,766.
 const PARAMETERS: usize = 4_096;
 
@@ -230,12 +230,16 @@ pub(crate) async fn insert_rows(
             text.push_str(if row == 0 { "(" } else { ", (" });
             for column in 0..columns {
                 let comma = if column == 0 { "" } else { ", " };
-                let parameter = row * columns + column + 1;
+                // SQLite finds a numbered parameter by looking through all of them.
+                let parameter = match on.dialect() {
+                    Dialect::Sqlite => "?".to_owned(),
+                    Dialect::Postgres => format!("${}", row * columns + column + 1),
+                };
                 match shape.wrapped {
                     Some((at, before, behind)) if at == column => {
-                        text.push_str(&format!("{comma}{before}${parameter}{behind}"));
+                        text.push_str(&format!("{comma}{before}{parameter}{behind}"));
                     }
-                    _ => text.push_str(&format!("{comma}${parameter}")),
+                    _ => text.push_str(&format!("{comma}{parameter}")),
                 }
             }
             text.push(')');

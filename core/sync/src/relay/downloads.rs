@@ -58,6 +58,17 @@ impl Session {
         store: &S,
         base: [u8; 8],
     ) -> Result<Download, SyncError> {
+        if !self.advanced.is_empty() {
+            let mut cursors = std::mem::take(&mut self.advanced);
+            cursors.sort_by_key(|cursor| cursor.target);
+            return Ok(Download {
+                pack: PackId::ZERO,
+                bytes: Vec::new(),
+                leaves: Vec::new(),
+                cursors,
+                base,
+            });
+        }
         let is_shared = (self.todo.front()).is_some_and(|target| self.shared.contains(target));
         let run: Vec<Target> = (self.todo.iter())
             .take_while(|target| self.shared.contains(target) == is_shared)

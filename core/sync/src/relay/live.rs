@@ -33,12 +33,17 @@ impl Session {
         if !self.flying || self.outlook != Outlook::Known {
             return Vec::new();
         }
-        let at = cursors::position(&self.list, batch.target);
+        let moving = self.advanced.iter().find(|c| c.target == batch.target);
+        let at = moving.map_or_else(|| cursors::position(&self.list, batch.target), |c| c.at);
         if at.sequence >= batch.to.sequence {
             return Vec::new();
         }
-        let busy =
-            !self.done_sent || self.todo.contains(&batch.target) || self.has_own_in(batch.target);
+        // A batch for all abbreviates what a device in an explicit session may lack.
+        let busy = self.explicit
+            || !self.done_sent
+            || moving.is_some()
+            || self.todo.contains(&batch.target)
+            || self.has_own_in(batch.target);
         if busy || at.sequence != batch.from {
             if !self.todo.contains(&batch.target) {
                 self.todo.push_back(batch.target);

@@ -20,7 +20,7 @@ pub use self::live::{LiveBatch, encode_live};
 use self::outlook::Outlook;
 use self::uploads::Upload;
 use crate::relay_files::Files;
-use crate::relay_store::{CursorLog, Download};
+use crate::relay_store::{CursorLog, Download, UploadContext};
 use crate::{Cursor, RelayStore, Running, SyncError, Target, cursors};
 
 /// Versions of the session that the relay speaks.
@@ -64,11 +64,15 @@ pub struct Session {
     /// What the account reads, sorted.
     view: Vec<Target>,
     outlook: Outlook,
+    /// Cursors that own entries alone have moved, for the next flush.
+    advanced: Vec<Cursor>,
     /// Targets that may have more than was sent.
     todo: VecDeque<Target>,
     /// Those of them whose packs are as for any other reader there.
     shared: BTreeSet<Target>,
     uploads: Vec<Upload>,
+    /// What the device is known to hold of its own, from upload to upload.
+    uploader: Option<UploadContext>,
     results: Vec<(PackId, Vec<ResultItem>)>,
     /// Own entries with results in this session, and their lanes: not sent back.
     own: BTreeMap<(SpaceId, u64), Lane>,
@@ -105,9 +109,11 @@ impl Session {
             list: Vec::new(),
             view: Vec::new(),
             outlook: Outlook::Known,
+            advanced: Vec::new(),
             todo: VecDeque::new(),
             shared: BTreeSet::new(),
             uploads: Vec::new(),
+            uploader: None,
             results: Vec::new(),
             own: BTreeMap::new(),
             result_leaves: Vec::new(),
@@ -138,6 +144,7 @@ impl Session {
         self.flying
             && (!self.results.is_empty()
                 || self.outlook != Outlook::Known
+                || !self.advanced.is_empty()
                 || !self.todo.is_empty()
                 || self.resumed.is_some()
                 || !self.removed.is_empty()

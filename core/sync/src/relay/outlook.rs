@@ -2,7 +2,8 @@
 use stunity_proto::{Lane, SpaceId};
 
 use super::{Effect, Peer, Session};
-use crate::{Position, RelayStore, SyncError, Target, cursors};
+use crate::relay_store::Advance;
+use crate::{Cursor, Position, RelayStore, SyncError, Target, cursors};
 
 /// What the session knows of what its account reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,8 @@ impl Session {
     ) -> Result<Vec<Effect>, SyncError> {
         self.view = store.view(peer.account).await?;
         self.outlook = Outlook::Listening;
+        let view = &self.view;
+        self.advanced.retain(|cursor| view.contains(&cursor.target));
         for cursor in &self.list {
             if !self.view.contains(&cursor.target) && !self.removed.contains(&cursor.target) {
                 self.removed.push(cursor.target);
@@ -68,8 +71,35 @@ impl Session {
         Ok(())
     }
 
-    /// An own entry was numbered: its target has it past the cursor.
+    /// Own entries were numbered: where nothing else came and the device has what was
+    /// before, its cursor moves over them unread.
+    pub(super) fn advance(&mut self, advances: &[Advance]) {
+        if self.outlook != Outlook::Known {
+            return;
+        }
+        for Advance { target, from, to } in advances.iter().copied() {
+            let known = self.advanced.iter().find(|cursor| cursor.target == target);
+            let at = known.map_or_else(|| cursors::position(&self.list, target), |c| c.at);
+            if self.view.binary_search(&target).is_ok()
+                && !self.todo.contains(&target)
+                && at.sequence == from
+            {
+                self.advanced.retain(|cursor| cursor.target != target);
+                self.advanced.push(Cursor { target, at: to });
+            }
+        }
+    }
+
+    /// An own entry was numbered: where its target's cursor does not pass it, the entry
+    /// is read and left out.
     pub(super) fn note_own(&mut self, position: &Position) {
+        let is_past = |cursor: &Cursor| {
+            targets_of(position.space, position.lane).contains(&cursor.target)
+                && cursor.at.sequence >= position.sequence
+        };
+        if self.advanced.iter().any(is_past) {
+            return;
+        }
         let at = (position.space, position.sequence);
         self.own.insert(at, position.lane);
         if self.outlook != Outlook::Known {

@@ -123,17 +123,26 @@ impl Session {
         if pack_id(&bytes) != upload.pack {
             return Err(SyncError::NotAuthentic("name of a pack"));
         }
-        let restored = uploader::restore(store, peer.device, peer.account, &bytes).await?;
+        let from = (peer.device, peer.account);
+        let restored = uploader::restore(store, from, &bytes, &mut self.uploader).await?;
         let Some(items) = restored else {
             effects.push(send(&Frame::ResendExplicit(upload.pack)));
             return Ok(());
         };
         let entries: Vec<_> = items.into_iter().map(|item| item.entry).collect();
         let ids: Vec<EntryId> = entries.iter().map(|entry| entry.id()).collect();
+        let known = (self.uploader.take()).map(|known| known.after(&entries));
         let Appended {
             outcomes,
             rights_changed,
+            advances,
         } = store.append(peer.device, entries).await?;
+        // A refused entry may move its chain or not: the store knows.
+        let is_refused = |outcome| matches!(outcome, &Outcome::Refused { .. });
+        if !outcomes.iter().any(is_refused) {
+            self.uploader = known.flatten();
+        }
+        self.advance(&advances);
         let mut results = Vec::with_capacity(outcomes.len());
         for (outcome, id) in outcomes.into_iter().zip(ids) {
             let (result, leaf) = match outcome {

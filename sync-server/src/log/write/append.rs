@@ -10,14 +10,10 @@ use stunity_sync::replica::Outcome;
 use super::Writer;
 use crate::db::sql;
 use crate::error::ServerError;
-use crate::log::Request;
 use crate::log::changes;
 use crate::log::judging::View;
 use crate::metrics::count;
 use crate::sabotage::judges_nothing;
-
-/// Entries that one statement asks for.
-const KNOWN_AT_ONCE: usize = 32;
 
 impl Writer<'_> {
     /// Judges and stores one entry.
@@ -26,13 +22,17 @@ impl Writer<'_> {
         _from: Option<DeviceId>,
         entry: &Entry,
     ) -> Result<Outcome, ServerError> {
-        if self.batch.known.contains(&entry.id()) {
+        let header = entry.header();
+        let key = ChainKey::of(entry);
+        let chain_head = self.chain(&key).await?;
+        let last = chain_head.as_ref().map_or(0, |(sequence, _)| *sequence);
+        // What lies beyond the chain's end was never here.
+        if header.sequence <= last || judges_nothing() {
             self.write_rows().await?;
             if let Some(outcome) = self.known(entry.id()).await? {
                 return Ok(outcome);
             }
         }
-        let header = entry.header();
         let school = self.log.keys().school();
         if header.school != school {
             return self.refuse(entry, "school.other").await;
@@ -52,9 +52,6 @@ impl Writer<'_> {
             Ok(standing) => standing,
             Err(code) => return self.refuse(entry, code).await,
         };
-        let key = ChainKey::of(entry);
-        let chain_head = self.chain(&key).await?;
-        let last = chain_head.as_ref().map_or(0, |(sequence, _)| *sequence);
         let at_place = if header.sequence <= last {
             chain_head
                 .as_ref()
@@ -112,7 +109,7 @@ impl Writer<'_> {
             id: entry.id(),
             heads: header.heads.clone(),
         };
-        self.batch.chains.insert(key, (header.sequence, head, true));
+        self.batch.chains.insert(key, (header.sequence, head));
         Ok(match pending {
             None => Outcome::Accepted(position),
             Some(code) => Outcome::Pending {
@@ -120,38 +117,6 @@ impl Writer<'_> {
                 code: code.to_owned(),
             },
         })
-    }
-
-    /// Finds which entries of the requests are here already: one question for
-    /// many.
-    pub(super) async fn find_known(&mut self, requests: &[Request]) -> Result<(), ServerError> {
-        let ids: Vec<EntryId> = requests
-            .iter()
-            .flat_map(|request| match request {
-                Request::Append { entries, .. } => &entries[..],
-                Request::Join { join, .. } => std::slice::from_ref(&join.genesis),
-                _ => &[],
-            })
-            .map(Entry::id)
-            .collect();
-        for ids in ids.chunks(KNOWN_AT_ONCE) {
-            // Always as many parameters: the statement stays prepared.
-            let marks: Vec<String> = (1..=KNOWN_AT_ONCE).map(|n| format!("${n}")).collect();
-            let marks = marks.join(", ");
-            let mut statement = sql(format!(
-                "SELECT id FROM entry WHERE id IN ({marks}) UNION ALL \
-                 SELECT id FROM tombstone WHERE id IN ({marks})"
-            ));
-            for id in ids.iter().cycle().take(KNOWN_AT_ONCE) {
-                statement = statement.bind(id.0);
-            }
-            for row in statement.all(&mut self.db).await? {
-                self.batch
-                    .known
-                    .insert(EntryId::try_from(row.get::<&[u8]>(0)?)?);
-            }
-        }
-        Ok(())
     }
 
     /// The answer of an entry that was here before.
@@ -287,7 +252,7 @@ impl Writer<'_> {
                 id: entry.id(),
                 heads: header.heads.clone(),
             };
-            self.batch.chains.insert(key, (header.sequence, head, true));
+            self.batch.chains.insert(key, (header.sequence, head));
         }
         Ok(Outcome::Refused {
             code: code.to_owned(),
@@ -303,7 +268,6 @@ impl Writer<'_> {
     ) -> Result<i64, ServerError> {
         let heads = self.head_sequences(entry).await?;
         let n = self.row_number().await?;
-        self.batch.known.insert(entry.id());
         count(&self.log.metrics().accepted);
         self.batch.rows.entry(vec![
             n.into(),

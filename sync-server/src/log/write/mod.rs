@@ -4,6 +4,7 @@ mod append;
 mod effect;
 mod erase;
 mod join;
+mod memory;
 mod number;
 mod project;
 mod rows;
@@ -14,10 +15,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use stunity_proto::pack::{ChainEntry, ChainKey};
-use stunity_proto::{AccountId, EntryId, Hash, Lane, SpaceId};
-use stunity_sync::Target;
+use stunity_proto::{AccountId, Entry, Hash, SpaceId};
 use stunity_sync::relay::encode_live;
-use stunity_sync::relay_store::{Appended, LogItem};
+use stunity_sync::relay_store::{Advance, Appended, LogItem};
+use stunity_sync::{Position, Running, Target};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
@@ -29,6 +30,7 @@ use crate::error::ServerError;
 use crate::metrics::count;
 use crate::sabotage::keeps_packs;
 use erase::Erasures;
+use memory::Memory;
 use number::RowNumbers;
 use rows::Rows;
 
@@ -37,29 +39,25 @@ pub(super) use number::chain_entry;
 pub(super) use project::projected_rows;
 
 /// Entries that share one commit at most: bounds how long the first waits.
-const BATCH_ENTRIES: usize = 512;
+const BATCH_ENTRIES: usize = 128;
 
 /// An end of a space or lane while a batch is open.
 #[derive(Clone, Copy, Debug)]
 struct End {
     sequence: u64,
     hash: Hash,
-    changed: bool,
 }
 
 /// What a batch has changed so far, written out once before the commit.
 #[derive(Default)]
 struct Batch {
     ends: BTreeMap<(SpaceId, Vec<u8>), End>,
-    chains: BTreeMap<ChainKey, (u64, ChainEntry, bool)>,
+    chains: BTreeMap<ChainKey, (u64, ChainEntry)>,
     rows: Rows,
-    /// Entries of the batch's requests that were here before it, or came in it.
-    known: BTreeSet<EntryId>,
-    /// Where an entry is numbered in a space, if it is.
-    sequences: BTreeMap<(SpaceId, Lane, EntryId), Option<i64>>,
     /// Where a lane stood before the batch, for its live readers.
     starts: BTreeMap<Target, u64>,
-    items: Vec<LogItem>,
+    /// What was numbered, and where its lane stood before it.
+    items: Vec<(LogItem, u64)>,
     rights: BTreeSet<AccountId>,
     erasures: Erasures,
     /// Another process has written since the batch before: nobody was told of it.
@@ -71,6 +69,7 @@ pub(super) struct Writer<'a> {
     pub(super) db: Transaction<'a>,
     authority: &'a mut Authority,
     numbers: &'a mut RowNumbers,
+    memory: &'a mut Memory,
     batch: Batch,
     now_ms: u64,
 }
@@ -100,6 +99,7 @@ pub(crate) async fn run(
     };
     let mut authority = Authority::default();
     let mut numbers = RowNumbers::default();
+    let mut memory = Memory::default();
     // When what sessions left is written, if they left something.
     let mut due: Option<Instant> = None;
     let mut unfinished = false;
@@ -136,7 +136,7 @@ pub(crate) async fn run(
             &log,
             &mut db,
             &mut authority,
-            &mut numbers,
+            (&mut numbers, &mut memory),
             requests,
             &waiting,
             &mut answers,
@@ -155,6 +155,7 @@ pub(crate) async fn run(
                 tracing::error!(%error, "a batch was rolled back");
                 authority.clear();
                 numbers.clear();
+                memory = Memory::default();
             }
         }
         if result.is_ok_and(|batch| batch.erasures.done) {
@@ -173,6 +174,7 @@ pub(crate) async fn run(
             answer(is_ok);
         }
         authority.trim();
+        memory.trim();
     }
 }
 
@@ -201,7 +203,7 @@ async fn commit(
     log: &Log,
     db: &mut Connection,
     authority: &mut Authority,
-    numbers: &mut RowNumbers,
+    (numbers, memory): (&mut RowNumbers, &mut Memory),
     requests: Vec<Request>,
     waiting: &Waiting,
     answers: &mut Vec<Answer>,
@@ -211,19 +213,26 @@ async fn commit(
         db: db.begin().await?,
         authority,
         numbers,
+        memory,
         batch: Batch::default(),
         now_ms: log.inner.platform.now_ms(),
     };
     writer.notice_others().await?;
-    writer.find_known(&requests).await?;
     for request in requests {
         answers.push(writer.carry_out(request).await?);
     }
     waiting.write(&mut writer.db).await?;
     writer.write_out().await?;
     writer.erase_noted().await?;
-    let Writer { db, batch, .. } = writer;
+    let Writer {
+        db,
+        mut batch,
+        memory,
+        ..
+    } = writer;
     db.commit().await?;
+    memory.ends.append(&mut batch.ends);
+    memory.chains.append(&mut batch.chains);
     Ok(batch)
 }
 
@@ -266,6 +275,7 @@ impl Writer<'_> {
                 entries,
                 answer,
             } => {
+                let first = self.batch.items.len();
                 let mut outcomes = Vec::with_capacity(entries.len());
                 for entry in &entries {
                     outcomes.push(self.append(from, entry).await?);
@@ -275,6 +285,7 @@ impl Writer<'_> {
                     .iter()
                     .any(|entry| rights.contains(&entry.header().author));
                 let appended = Appended {
+                    advances: self.advances(first, &entries),
                     outcomes,
                     rights_changed,
                 };
@@ -291,12 +302,40 @@ impl Writer<'_> {
             Request::Flush { answer } => when_committed(answer, ()),
         })
     }
+
+    /// Targets in which, since the batch's item `first`, only `entries` were numbered.
+    fn advances(&self, first: usize, entries: &[Entry]) -> Vec<Advance> {
+        let mut advances: BTreeMap<Target, Option<Advance>> = BTreeMap::new();
+        for (item, before) in &self.batch.items[first..] {
+            let Position { space, lane, .. } = item.position;
+            let header = item.entry.header();
+            let is_own = (header.space, header.lane) == (space, lane)
+                && entries.iter().any(|entry| entry.id() == item.entry.id());
+            let in_space = (None, item.position.sequence - 1, item.space_hash);
+            for (lane, from, hash) in [in_space, (Some(lane), *before, item.lane_hash)] {
+                let target = Target { space, lane };
+                let to = Running {
+                    epoch: item.position.epoch,
+                    sequence: item.position.sequence,
+                    hash,
+                };
+                let advance = advances
+                    .entry(target)
+                    .or_insert(Some(Advance { target, from, to }));
+                match advance {
+                    Some(advance) if is_own => advance.to = to,
+                    _ => *advance = None,
+                }
+            }
+        }
+        advances.into_values().flatten().collect()
+    }
 }
 
 /// After the commit: live readers hear of it.
 fn publish(log: &Log, batch: &Batch) {
     let mut by_target: BTreeMap<Target, Vec<LogItem>> = BTreeMap::new();
-    for item in &batch.items {
+    for (item, _) in &batch.items {
         for lane in [None, Some(item.position.lane)] {
             let target = Target {
                 space: item.position.space,

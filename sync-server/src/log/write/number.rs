@@ -9,6 +9,7 @@ use stunity_proto::{AccountId, Entry, EntryId, Hash, Heads, Lane, SpaceId};
 use stunity_sync::relay_store::LogItem;
 use stunity_sync::{Position, Target};
 
+use super::memory::Memory;
 use super::{End, Writer};
 use crate::db::{Dialect, Row, Value, insert_rows, sql};
 use crate::error::ServerError;
@@ -37,14 +38,12 @@ impl RowNumbers {
 
 impl Writer<'_> {
     pub(super) async fn end(&mut self, space: SpaceId, lane: &[u8]) -> Result<End, ServerError> {
-        if let Some(end) = self.batch.ends.get(&(space, lane.to_vec())) {
+        let key = (space, lane.to_vec());
+        let known = self.batch.ends.get(&key);
+        if let Some(end) = known.or_else(|| self.memory.ends.get(&key)) {
             return Ok(*end);
         }
-        let text = match lane.is_empty() {
-            true => self.db.dialect().lock_end(),
-            false => "SELECT sequence, hash FROM target_end WHERE space = $1 AND lane = $2",
-        };
-        let row = sql(text)
+        let row = sql("SELECT sequence, hash FROM target_end WHERE space = $1 AND lane = $2")
             .bind(space.0)
             .bind(lane)
             .optional(&mut self.db)
@@ -53,15 +52,13 @@ impl Writer<'_> {
             None => End {
                 sequence: 0,
                 hash: Hash::ZERO,
-                changed: false,
             },
             Some(row) => End {
                 sequence: row.get::<i64>(0)? as u64,
                 hash: Hash::try_from(row.get::<&[u8]>(1)?)?,
-                changed: false,
             },
         };
-        self.batch.ends.insert((space, lane.to_vec()), end);
+        self.memory.ends.insert(key, end);
         Ok(end)
     }
 
@@ -69,8 +66,9 @@ impl Writer<'_> {
         &mut self,
         key: &ChainKey,
     ) -> Result<Option<(u64, ChainEntry)>, ServerError> {
-        if let Some((sequence, entry, _)) = self.batch.chains.get(key) {
-            return Ok(Some((*sequence, entry.clone())));
+        let known = self.batch.chains.get(key);
+        if let Some(known) = known.or_else(|| self.memory.chains.get(key)) {
+            return Ok(Some(known.clone()));
         }
         let row = sql(
             "SELECT sequence, id, account_head, membership_heads FROM chain WHERE signer = $1 \
@@ -85,9 +83,7 @@ impl Writer<'_> {
         .await?;
         let Some(row) = row else { return Ok(None) };
         let found = (row.get::<i64>(0)? as u64, chain_entry(&row, 1)?);
-        self.batch
-            .chains
-            .insert(*key, (found.0, found.1.clone(), false));
+        self.memory.chains.insert(*key, found.clone());
         Ok(Some(found))
     }
 
@@ -100,7 +96,7 @@ impl Writer<'_> {
     ) -> Result<Option<i64>, ServerError> {
         let known = [lane, Lane::All]
             .into_iter()
-            .filter_map(|lane| self.batch.sequences.get(&(space, lane, id)).copied())
+            .filter_map(|lane| self.memory.sequences.get(&(space, lane, id)).copied())
             .reduce(|known, other| known.or(other));
         if let Some(known) = known {
             return Ok(known);
@@ -115,7 +111,7 @@ impl Writer<'_> {
         .bind(Lane::All.to_key())
         .scalar(&mut self.db)
         .await?;
-        self.batch.sequences.insert((space, lane, id), sequence);
+        self.memory.sequences.insert((space, lane, id), sequence);
         Ok(sequence)
     }
 
@@ -159,8 +155,8 @@ impl Writer<'_> {
             space_hash.0.into(),
         ]);
         let at = (space, lane, entry.id());
-        if let None | Some(None) = self.batch.sequences.get(&at) {
-            self.batch.sequences.insert(at, Some(sequence as i64));
+        if let None | Some(None) = self.memory.sequences.get(&at) {
+            self.memory.sequences.insert(at, Some(sequence as i64));
         }
         let target = Target {
             space,
@@ -173,11 +169,7 @@ impl Writer<'_> {
         {
             self.batch.rights.insert(person);
         }
-        let end = |hash| End {
-            sequence,
-            hash,
-            changed: true,
-        };
+        let end = |hash| End { sequence, hash };
         self.batch.ends.insert((space, Vec::new()), end(space_hash));
         self.batch.ends.insert((space, lane_key), end(lane_hash));
         let position = Position {
@@ -187,7 +179,7 @@ impl Writer<'_> {
             sequence,
             received_ms: self.now_ms,
         };
-        self.batch.items.push(LogItem {
+        let item = LogItem {
             entry: entry.clone(),
             position,
             lane_hash,
@@ -198,7 +190,8 @@ impl Writer<'_> {
             named: Vec::new(),
             // Readers of a live batch hold another part of the school each.
             in_school: None,
-        });
+        };
+        self.batch.items.push((item, in_lane.sequence));
         Ok(position)
     }
 
@@ -229,15 +222,23 @@ impl Writer<'_> {
         lane: Lane,
         account: AccountId,
     ) -> Result<(), ServerError> {
+        let has = |memory: &Memory, lane| memory.mirrored.contains(&(space, account, lane));
+        if has(self.memory, Lane::All) || has(self.memory, lane) {
+            return Ok(());
+        }
         let known: Vec<Vec<u8>> =
             sql("SELECT lane FROM mirrored WHERE space = $1 AND account = $2")
                 .bind(space.0)
                 .bind(account.0)
                 .scalars(&mut self.db)
                 .await?;
-        if known.contains(&Lane::All.to_key()) || known.contains(&lane.to_key()) {
+        for lane in &known {
+            (self.memory.mirrored).insert((space, account, Lane::from_key(lane)?));
+        }
+        if has(self.memory, Lane::All) || has(self.memory, lane) {
             return Ok(());
         }
+        self.memory.mirrored.insert((space, account, lane));
         sql("INSERT INTO mirrored VALUES ($1, $2, $3)")
             .bind(space.0)
             .bind(account.0)
@@ -273,12 +274,14 @@ impl Writer<'_> {
         let written: i64 = sql(question).one(&mut self.db).await?.get(0)?;
         let Some(before) = self.numbers.written.replace(written) else {
             self.authority.clear();
+            *self.memory = Memory::default();
             return Ok(());
         };
         if written != before + i64::from(counts_own) {
             // Something may have been erased, too.
             self.log.inner.shared.forget();
             self.authority.clear();
+            *self.memory = Memory::default();
             self.numbers.next = 0;
             self.numbers.end = 0;
             self.batch.others_wrote = true;
@@ -321,7 +324,6 @@ impl Writer<'_> {
             .batch
             .ends
             .iter()
-            .filter(|(_, end)| end.changed)
             .map(|((space, lane), end)| {
                 vec![
                     Value::from(space.0),
@@ -338,8 +340,7 @@ impl Writer<'_> {
             .batch
             .chains
             .iter()
-            .filter(|(_, (_, _, changed))| *changed)
-            .map(|(key, (sequence, entry, _))| {
+            .map(|(key, (sequence, entry))| {
                 let heads = entry.heads.membership.iter().flat_map(|id| id.0);
                 vec![
                     Value::from(i64::from(key.signer.kind())),

@@ -192,7 +192,7 @@ pub async fn exchange_over(
             let effects = at_relay.pump(&school.log).await?;
             arriving.extend(sent_by_relay(effects));
         }
-        carried.relay += processor::time() - begun;
+        carried.relay += processor::time().saturating_sub(begun);
         carried.up.append(&mut going);
         if carried.is_cut {
             break;
