@@ -80,10 +80,12 @@ impl From<ClientError> for StunityError {
             ClientError::Refused(_) | ClientError::Sync(SyncError::Refused { .. }) => {
                 Self::Refused { code }
             }
-            error if error.is_retryable() => Self::Unreachable { code },
             ClientError::Store(StoreError::NoSpace) | ClientError::Sync(SyncError::NoSpace) => {
                 Self::NoSpace { code }
             }
+            // Trying again does not mend a disk.
+            ClientError::Sync(SyncError::DiskFailed) => Self::Failed { code },
+            error if error.is_retryable() => Self::Unreachable { code },
             ClientError::Store(StoreError::InUse) => Self::InUse { code },
             ClientError::Invalid(_) => Self::Invalid { code },
             _ => Self::Failed { code },

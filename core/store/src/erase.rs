@@ -6,7 +6,7 @@ use stunity_proto::blob::Manifest;
 use stunity_proto::{BlobId, DocId, Entry, EntryId, Kind, Lane, SpaceId};
 
 use crate::blobs;
-use crate::database::{Durability, int, uint};
+use crate::database::{int, uint};
 use crate::entries::{self, EntryRow};
 use crate::process::{Touched, Work};
 use crate::{Store, StoreError, documents, domain, fold, meta};
@@ -94,9 +94,7 @@ impl Store {
         // A deleted row's words stay in the index until its segments are merged.
         self.conn
             .execute_batch("INSERT INTO search (search) VALUES ('optimize')")?;
-        self.conn
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        self.write(Durability::Draft, |conn| meta::drop(conn, meta::ERASED))
+        self.empty_wal(|conn| meta::drop(conn, meta::ERASED))
     }
 
     /// Where something that was said stands: a submission by its entry, a comment

@@ -11,6 +11,10 @@ pub enum StoreError {
     /// database stays readable.
     #[error("not enough space")]
     NoSpace,
+    /// The disk did not do what it was asked. Nothing of the operation was kept;
+    /// what was kept before stays.
+    #[error("the disk failed")]
+    DiskFailed,
     /// Another process or tab has this account open.
     #[error("the account is open elsewhere")]
     InUse,
@@ -52,6 +56,7 @@ impl StoreError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NoSpace => "store.no-space",
+            Self::DiskFailed => "store.disk-failed",
             Self::InUse => "store.in-use",
             Self::Newer => "store.newer-version",
             Self::Setup(_) => "store.setup",
@@ -71,7 +76,7 @@ impl StoreError {
     pub fn is_retryable(&self) -> bool {
         matches!(
             self,
-            Self::NoSpace | Self::InUse | Self::File(_) | Self::Sql(_)
+            Self::NoSpace | Self::DiskFailed | Self::InUse | Self::File(_) | Self::Sql(_)
         )
     }
 }
@@ -80,9 +85,9 @@ impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match &error {
             rusqlite::Error::SqliteFailure(failure, _) => match failure.code {
-                // A write that fails in the middle is a full or dying disk: the
-                // transaction is rolled back and reading goes on.
-                ErrorCode::DiskFull | ErrorCode::SystemIoFailure => Self::NoSpace,
+                // Either way the transaction is rolled back and reading goes on.
+                ErrorCode::DiskFull => Self::NoSpace,
+                ErrorCode::SystemIoFailure => Self::DiskFailed,
                 ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::InUse,
                 ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
                     Self::Damaged("database file")
@@ -117,6 +122,7 @@ impl From<StoreError> for SyncError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NoSpace => Self::NoSpace,
+            StoreError::DiskFailed => Self::DiskFailed,
             StoreError::Decode(error) => Self::Decode(error),
             error => Self::Store(error.to_string()),
         }

@@ -58,6 +58,8 @@ pub struct Store {
     /// The document that is being typed, and the last row of its journal.
     pub(crate) typing: Cell<Option<(DocId, i64)>>,
     lacks_space: Cell<bool>,
+    /// A sync failed since the WAL was emptied.
+    doubts_wal: Cell<bool>,
     level: Level,
     /// After a crash while decoding: one document at a time.
     pub(crate) alone: bool,
@@ -160,6 +162,7 @@ impl Store {
             incarnation: Cell::default(),
             typing: Cell::default(),
             lacks_space: Cell::default(),
+            doubts_wal: Cell::default(),
             level: Level::new(),
             alone: false,
             network: Network::Free,
@@ -169,7 +172,7 @@ impl Store {
         Ok(store)
     }
 
-    /// What opening does after a crash. A full disk does not keep the user from
+    /// What opening does after a crash. A full or failing disk does not keep the user from
     /// reading: then it is done later.
     fn recover(&mut self) -> Result<(), StoreError> {
         let done = self
@@ -178,7 +181,7 @@ impl Store {
             .and_then(|()| self.refold_if_older())
             .and_then(|()| self.process().map(|_| ()));
         match done {
-            Err(StoreError::NoSpace) => Ok(()),
+            Err(StoreError::NoSpace | StoreError::DiskFailed) => Ok(()),
             done => done,
         }
     }
@@ -376,6 +379,7 @@ impl Store {
         durability: Durability,
         work: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        self.renew_wal()?;
         self.level.set(&self.conn, durability)?;
         let result = self.note_space(database::transaction(&self.conn, work));
         if result.is_err() {
@@ -393,14 +397,49 @@ impl Store {
         durability: Durability,
         statement: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        self.renew_wal()?;
         self.level.set(&self.conn, durability)?;
         self.note_space(statement(&self.conn))
+    }
+
+    /// After a sync that failed, the system may count as written what it has lost of
+    /// the WAL, and SQLite reads a WAL only up to its first bad frame: what is synced
+    /// behind would be lost with it. So everything goes into the database file first.
+    fn renew_wal(&self) -> Result<(), StoreError> {
+        if !self.doubts_wal.get() {
+            return Ok(());
+        }
+        // Any write will do.
+        self.empty_wal(|conn| meta::save(conn, meta::INCARNATION, load_incarnation(conn)?))
+    }
+
+    /// Writes the WAL into the database file, cuts it, and begins another with a first
+    /// write: only with that on the disk, nothing of the old one can come back.
+    pub(crate) fn empty_wal(
+        &self,
+        first: impl FnOnce(&Connection) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.doubts_wal.set(true);
+        let is_busy: bool =
+            (self.conn).query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if is_busy {
+            return Err(StoreError::InUse);
+        }
+        self.level.set(&self.conn, Durability::Sealed)?;
+        database::transaction(&self.conn, first)?;
+        self.doubts_wal.set(false);
+        Ok(())
     }
 
     fn note_space<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         match &result {
             Ok(_) => self.lacks_space.set(false),
             Err(StoreError::NoSpace) => self.lacks_space.set(true),
+            Err(StoreError::DiskFailed) => {
+                self.doubts_wal.set(true);
+                // At once, if the disk lets us; else before the next write.
+                let _ = self.renew_wal();
+            }
             Err(_) => {}
         }
         result

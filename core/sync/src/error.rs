@@ -13,6 +13,9 @@ pub enum SyncError {
     /// The store has no space left; what was received is not acknowledged.
     #[error("not enough space")]
     NoSpace,
+    /// The store's disk failed; what was received is not acknowledged.
+    #[error("the disk failed")]
+    DiskFailed,
     /// The store failed. The text names the operation, never its values.
     #[error("store: {0}")]
     Store(String),
@@ -35,6 +38,7 @@ impl SyncError {
             Self::Decode(error) => error.code(),
             Self::NotAuthentic(_) => "sync.not-authentic",
             Self::NoSpace => "store.no-space",
+            Self::DiskFailed => "store.disk-failed",
             Self::Store(_) => "store.failed",
             Self::Refused { code, .. } => code,
         }
@@ -44,9 +48,17 @@ impl SyncError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::NoSpace | Self::Store(_) => true,
+            Self::NoSpace | Self::DiskFailed | Self::Store(_) => true,
             Self::Refused { retry_after_ms, .. } => retry_after_ms.is_some(),
             _ => false,
         }
     }
+}
+
+/// Whether a relay that refuses with this code, and without a tombstone, may take the
+/// same entry later: it lacks the course, or the membership that the entry cites,
+/// which others may still bring.
+#[must_use]
+pub fn may_come_later(code: &str) -> bool {
+    matches!(code, "space.unknown" | "heads.unknown")
 }

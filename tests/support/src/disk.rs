@@ -19,14 +19,27 @@ pub enum Fault {
     /// Half of a write reaches the disk, then the machine is off: nothing more does,
     /// until [`Disk::revive`].
     Torn,
-    /// One sync fails.
+    /// One sync fails. As on Linux, what it should have written counts as written from
+    /// then on: later syncs that succeed say nothing of it.
     Sync,
 }
 
-/// One unsynced write: where, what was there, and what was written. A truncation
-/// writes nothing.
+/// What becomes of a write when the power goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It may be lost: no sync followed.
+    Open,
+    /// It may be lost: the sync that followed failed.
+    Doubtful,
+    /// It stays; kept here as long as it may stand upon a doubtful one.
+    Synced,
+}
+
+/// One write that a power cut may take, or that stands upon such a one: where, what
+/// was there, and what was written. A truncation writes nothing.
 #[derive(Debug)]
 struct Write {
+    fate: Fate,
     offset: u64,
     old: Vec<u8>,
     new: Vec<u8>,
@@ -115,6 +128,7 @@ impl State {
         self.note(
             path,
             Write {
+                fate: Fate::Open,
                 offset,
                 old,
                 new: new.to_vec(),
@@ -128,6 +142,7 @@ impl State {
         self.note(
             path,
             Write {
+                fate: Fate::Open,
                 offset: to,
                 old,
                 new: Vec::new(),
@@ -147,6 +162,23 @@ impl State {
     }
 
     pub(crate) fn note_synced(&mut self, path: &Path) {
+        let Some(writes) = self.unsynced.get_mut(path) else {
+            return;
+        };
+        if writes.iter().any(|write| write.fate == Fate::Doubtful) {
+            settle(writes, Fate::Synced);
+        } else {
+            self.unsynced.remove(path);
+        }
+    }
+
+    pub(crate) fn note_sync_failed(&mut self, path: &Path) {
+        if let Some(writes) = self.unsynced.get_mut(path) {
+            settle(writes, Fate::Doubtful);
+        }
+    }
+
+    pub(crate) fn note_deleted(&mut self, path: &Path) {
         self.unsynced.remove(path);
     }
 
@@ -156,6 +188,13 @@ impl State {
 
     pub(crate) fn note_close(&mut self) {
         self.open -= 1;
+    }
+}
+
+fn settle(writes: &mut [Write], fate: Fate) {
+    let open = |write: &&mut Write| write.fate == Fate::Open;
+    for write in writes.iter_mut().filter(open) {
+        write.fate = fate;
     }
 }
 
@@ -243,7 +282,8 @@ impl Drop for Disk {
     }
 }
 
-/// Takes all of the writes back, then does those again that survive: any of them.
+/// Takes all of the writes back, then does those again that survive: any of them, and
+/// those that were synced.
 fn lose_some(path: &Path, writes: &[Write], random: &mut dyn RngCore) -> std::io::Result<()> {
     let Ok(mut bytes) = std::fs::read(path) else {
         // Deleted since: a deletion counts as durable.
@@ -254,7 +294,7 @@ fn lose_some(path: &Path, writes: &[Write], random: &mut dyn RngCore) -> std::io
         put(&mut bytes, write.offset, &write.old);
     }
     for write in writes {
-        if random.next_u32().is_multiple_of(2) {
+        if write.fate == Fate::Synced || random.next_u32().is_multiple_of(2) {
             let size = (bytes.len() as u64).max(write.offset + write.new.len() as u64);
             let size = if write.new.is_empty() {
                 write.new_size

@@ -175,7 +175,10 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
                 state.note_synced(&tracked.path);
                 ffi::SQLITE_OK
             }
-            _ => ffi::SQLITE_IOERR_FSYNC,
+            _ => {
+                state.note_sync_failed(&tracked.path);
+                ffi::SQLITE_IOERR_FSYNC
+            }
         }
     }
 }
@@ -319,7 +322,7 @@ unsafe extern "C" fn delete(vfs: *mut ffi::sqlite3_vfs, name: *const c_char, syn
             if State::on_delete(&mut state) != Verdict::Done {
                 return ffi::SQLITE_IOERR_DELETE;
             }
-            state.note_synced(path);
+            state.note_deleted(path);
         }
         let system = system(vfs);
         match (*system).xDelete {
