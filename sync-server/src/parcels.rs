@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use serde::Serialize;
 use stunity_identity::{AccountEvent, ParcelReader, Receipt, Recipient, seal_parcel};
 use stunity_proto::frame::pack_id;
@@ -37,21 +37,37 @@ struct Answers {
     answers: Vec<String>,
 }
 
-/// Takes a file as it comes. If the link is cut, what came before the cut stays.
 async fn take(State(app): State<App>, body: Body) -> Result<Json<Answers>, ServerError> {
-    let log = &app.log;
+    let pieces = body
+        .into_data_stream()
+        .map(|piece| piece.map_err(|_| ServerError::Refused("parcel.cut")));
+    let answers = take_parcel(&app.log, pieces).await?;
+    Ok(Json(Answers {
+        answers: answers.iter().map(|file| to_hex(file)).collect(),
+    }))
+}
+
+/// Takes a file as it comes; gives the files that answer its authors. If the link is
+/// cut, what came before the cut stays.
+///
+/// # Errors
+/// A file that is none of ours, is cut or too large; a database that fails.
+pub async fn take_parcel(
+    log: &Log,
+    mut pieces: impl Stream<Item = Result<impl AsRef<[u8]>, ServerError>> + Unpin,
+) -> Result<Vec<Vec<u8>>, ServerError> {
     let keys = log.keys();
     let mut reader = ParcelReader::new(keys.school(), keys.node.node_id().0, &keys.parcel);
     let mut intake = Intake::default();
-    let mut stream = body.into_data_stream();
     let mut taken = 0;
-    while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(|_| ServerError::Refused("parcel.cut"))?;
+    while let Some(piece) = pieces.next().await {
+        let piece = piece?;
+        let piece = piece.as_ref();
         taken += piece.len() as u64;
         if taken > MAX_FILE {
             return Err(ServerError::Refused("parcel.too-large"));
         }
-        reader.push(&piece).map_err(unreadable)?;
+        reader.push(piece).map_err(unreadable)?;
         while let Some(part) = reader.next_part().map_err(unreadable)? {
             intake.part(log, part).await?;
         }
@@ -60,9 +76,7 @@ async fn take(State(app): State<App>, body: Body) -> Result<Json<Answers>, Serve
         intake.part(log, part).await?;
     }
     tracing::info!(entries = intake.entries, bytes = taken, "a parcel came");
-    Ok(Json(Answers {
-        answers: intake.answers(log).await?,
-    }))
+    intake.answers(log).await
 }
 
 fn unreadable(error: stunity_identity::IdentityError) -> ServerError {
@@ -140,7 +154,7 @@ impl Intake {
 
     /// For each author the receipts and refusals, sealed to the devices that had
     /// signed: whoever brought the parcel may carry them back.
-    async fn answers(self, log: &Log) -> Result<Vec<String>, ServerError> {
+    async fn answers(self, log: &Log) -> Result<Vec<Vec<u8>>, ServerError> {
         let mut answers = Vec::new();
         for (account, author) in self.authors {
             let recipients = recipients(log, account, &author.devices).await?;
@@ -155,7 +169,7 @@ impl Intake {
                 &content,
             )
             .map_err(|_| ServerError::Keys("key of a device".into()))?;
-            answers.push(to_hex(&[&MAGIC[..], &sealed].concat()));
+            answers.push([&MAGIC[..], &sealed].concat());
         }
         Ok(answers)
     }

@@ -28,6 +28,10 @@ mod switches {
         Actor,
         /// Erasing changes no body.
         Erasure,
+        /// Anybody may do what the table allows to somebody.
+        Role,
+        /// A phone's own clock says whether work was in time.
+        Clock,
     }
 
     /// What is broken until this is dropped, on this thread.
@@ -73,6 +77,12 @@ mod switches {
     pub(crate) fn keeps_erased() -> bool {
         skips(Check::Erasure)
     }
+    pub(crate) fn allows_anybody() -> bool {
+        skips(Check::Role)
+    }
+    pub(crate) fn believes_clocks() -> bool {
+        skips(Check::Clock)
+    }
 }
 
 #[cfg(not(any(test, feature = "test-sabotage")))]
@@ -98,11 +108,17 @@ mod switches {
     pub(crate) const fn keeps_erased() -> bool {
         false
     }
+    pub(crate) const fn allows_anybody() -> bool {
+        false
+    }
+    pub(crate) const fn believes_clocks() -> bool {
+        false
+    }
 }
 
 #[cfg(any(test, feature = "test-sabotage"))]
 pub use switches::{Check, Sabotage};
 pub(crate) use switches::{
-    ignores_cut_offs, ignores_policy, ignores_removals, keeps_erased, takes_any_actor,
-    takes_anybody_for_a_member, vouches_for_anything,
+    allows_anybody, believes_clocks, ignores_cut_offs, ignores_policy, ignores_removals,
+    keeps_erased, takes_any_actor, takes_anybody_for_a_member, vouches_for_anything,
 };

@@ -1,5 +1,6 @@
 //! Whether work came in time, and how that is known (workflow 2).
 use crate::events::Evidence;
+use crate::sabotage::believes_clocks;
 
 /// Derived; a device's own clock never makes a piece on time or late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,12 @@ pub fn timeliness(q: &Question<'_>) -> Timeliness {
     let Some(due) = q.due_ms else {
         return Timeliness::OnTime;
     };
+    if believes_clocks() {
+        return match evidence.wall_ms > due {
+            true => Timeliness::Late,
+            false => Timeliness::OnTime,
+        };
+    }
     if q.received_ms.is_some_and(|received| received <= due) {
         return Timeliness::OnTime;
     }

@@ -8,11 +8,12 @@ use stunity_proto::blob::Manifest;
 use stunity_proto::{AccountId, Entry, Kind};
 
 use crate::blobs;
-use crate::database::int;
+use crate::database::{int, uint};
 use crate::documents::{self, DocumentPlace, Source};
 use crate::entries::{self, Class};
 use crate::fold::{self, Origin};
 use crate::process::{Touched, Work, reconsider_author};
+use crate::sabotage::folds_by_arrival;
 use crate::trust::{self, Rank};
 use crate::{Store, StoreError, cut_off, decode, domain};
 
@@ -114,13 +115,18 @@ impl Store {
         let entry = self.erased_by_earlier(conn, work, touched)?;
         let entry = entry.as_ref().unwrap_or(&work.entry);
         let header = entry.header();
+        let number = match folds_by_arrival() {
+            true => work.number.map(|_| uint(work.row)),
+            false => work.number,
+        };
         let origin = Origin {
             entry: entry.id(),
             space: header.space,
             lane: header.lane,
             author: header.author,
             vouched: header.signer.is_vouched(),
-            position: work.position,
+            number,
+            received_ms: work.position.map(|position| position.received_ms),
         };
         for (index, (kind, op)) in entry.ops().enumerate() {
             let Some(op) = op else { continue };

@@ -56,7 +56,8 @@ impl Store {
                     lane: op.lane,
                     author: self.owner.account,
                     vouched: Signer::Device(self.owner.device).is_vouched(),
-                    position: None,
+                    number: None,
+                    received_ms: None,
                 };
                 fold::save_event(conn, &origin, 0, &event)
             }

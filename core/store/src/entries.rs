@@ -333,7 +333,9 @@ pub(crate) fn release(conn: &Connection, wanted: &[u8]) -> Result<usize, StoreEr
     Ok(released)
 }
 
-/// An entry of a chain by its sequence, as the pack decoder needs it.
+/// An entry of a chain by its sequence, as the pack decoder needs it: where a chain is
+/// forked, that which the relay has numbered last, since the relay leaves out what
+/// follows from it.
 pub(crate) fn chain_entry(
     conn: &Connection,
     key: &ChainKey,
@@ -344,7 +346,8 @@ pub(crate) fn chain_entry(
             "SELECT id, header FROM entries WHERE sequence = ?6 AND chain =
              (SELECT chain FROM chains WHERE space = ?1 AND lane = ?2 AND signer = ?3
               AND signer_kind = ?4 AND incarnation = ?5)
-             ORDER BY entry LIMIT 1",
+             ORDER BY (SELECT max(epoch) FROM numbering n WHERE n.entry = entries.entry) DESC,
+                entry LIMIT 1",
         )?
         .query_row(
             params![

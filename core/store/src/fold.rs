@@ -4,7 +4,6 @@ use rusqlite::{Connection, ToSql, params_from_iter};
 use stunity_model::Event;
 use stunity_model::rows::{self, COMMON, Row, TABLES, Value};
 use stunity_proto::{AccountId, EntryId, Kind, Lane, SpaceId};
-use stunity_sync::Position;
 
 use crate::database::int;
 use crate::{StoreError, search};
@@ -47,7 +46,10 @@ pub(crate) struct Origin {
     pub lane: Lane,
     pub author: AccountId,
     pub vouched: bool,
-    pub position: Option<Position>,
+    /// Its number in the relay's present order.
+    pub number: Option<u64>,
+    /// When the relay first received it, milliseconds since 1970.
+    pub received_ms: Option<u64>,
 }
 
 /// Under which id the rows of an operation stand until an entry carries it.
@@ -125,8 +127,8 @@ fn save_row(conn: &Connection, origin: &Origin, op: usize, row: &Row) -> Result<
             origin.lane.to_key().into(),
             origin.author.0.to_vec().into(),
             i64::from(origin.vouched).into(),
-            place(origin.position.map(|p| p.sequence)),
-            place(origin.position.map(|p| p.received_ms)),
+            place(origin.number),
+            place(origin.received_ms),
         ];
         let own: Vec<Bound<'_>> = row.values.iter().map(Bound).collect();
         let all = common

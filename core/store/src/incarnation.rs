@@ -10,6 +10,7 @@ use crate::decode::Rewriting;
 use crate::documents::{DocumentPlace, Source};
 use crate::entries::{self, EntryRow, Sent, State};
 use crate::outbox::{self, PendingOp};
+use crate::sabotage::sends_twice;
 use crate::store::raise_incarnation;
 use crate::{Store, StoreError, decode, documents, meta};
 
@@ -39,7 +40,10 @@ impl Store {
             let mut again = Again {
                 rewriting: Rewriting::default(),
                 incarnation: next,
-                sent_elsewhere: self.sent_by_other_copies(conn)?,
+                sent_elsewhere: match sends_twice() {
+                    true => HashMap::new(),
+                    false => self.sent_by_other_copies(conn)?,
+                },
             };
             for row in rows {
                 self.write_again(conn, row, Some(&mut again))?;

@@ -45,6 +45,7 @@ mod parcels;
 mod process;
 mod queries;
 mod replica;
+pub mod sabotage;
 mod seal;
 mod search;
 mod status;

@@ -83,6 +83,32 @@ pub(crate) fn settle_of_others(conn: &Connection, entry: EntryRow) -> Result<(),
     Ok(())
 }
 
+/// A relay that speaks under a higher epoch than before was restored. Own entries of
+/// lanes that are not read here any more come back by no cursor: they are offered
+/// again.
+pub(crate) fn note_epoch(conn: &Connection, epoch: i64) -> Result<(), StoreError> {
+    let known: i64 = meta::load(conn, meta::EPOCH)?.unwrap_or(1);
+    if epoch <= known {
+        return Ok(());
+    }
+    meta::save(conn, meta::EPOCH, epoch)?;
+    let doubted = conn
+        .prepare_cached(
+            "UPDATE entries SET send = ?1, code = NULL WHERE send IN (?2, ?3)
+             AND NOT EXISTS (SELECT 1 FROM numbering n JOIN cursors c USING (space)
+                             WHERE n.entry = entries.entry AND c.lane IN (n.lane, x''))
+             AND NOT EXISTS (SELECT 1 FROM numbering n
+                             WHERE n.entry = entries.entry AND n.epoch >= ?4)",
+        )?
+        .execute(params![
+            Sent::Unacknowledged.code(),
+            Sent::Accepted.code(),
+            Sent::Pending.code(),
+            epoch,
+        ])?;
+    wait_if(conn, doubted > 0)
+}
+
 /// The relay lacks what stands before an own entry in its chain. True if that has no
 /// answer yet, or none under `epoch`: then the entry goes again, after it.
 pub(crate) fn doubt_before(

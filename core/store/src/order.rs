@@ -103,30 +103,38 @@ pub(crate) fn position_of(
     row: EntryRow,
     own_space: SpaceId,
 ) -> Result<Option<Position>, StoreError> {
-    conn.prepare_cached(
+    Ok(places_of(conn, row, own_space)?.map(|(position, _)| position))
+}
+
+/// Where an entry stands as [`position_of`] says, and its number in the relay's
+/// present order: after a restore that of the highest epoch, which all who hold the
+/// entry know.
+pub(crate) fn places_of(
+    conn: &Connection,
+    row: EntryRow,
+    own_space: SpaceId,
+) -> Result<Option<(Position, u64)>, StoreError> {
+    let mut statement = conn.prepare_cached(
         "SELECT space, lane, epoch, sequence, received_ms FROM numbering WHERE entry = ?1
-         ORDER BY space <> ?2, epoch, sequence LIMIT 1",
-    )?
-    .query_row(params![row, &own_space.0], |row| {
-        Ok((
-            row.get::<_, [u8; 16]>(0)?,
-            row.get::<_, Vec<u8>>(1)?,
-            row.get::<_, i64>(2)?,
-            row.get::<_, i64>(3)?,
-            row.get::<_, i64>(4)?,
-        ))
-    })
-    .optional()?
-    .map(|(space, lane, epoch, sequence, received)| {
-        Ok(Position {
-            space: SpaceId(space),
-            lane: Lane::from_key(&lane)?,
-            epoch: uint(epoch),
-            sequence: uint(sequence),
-            received_ms: uint(received),
-        })
-    })
-    .transpose()
+         ORDER BY space <> ?2, epoch, sequence",
+    )?;
+    let mut rows = statement.query(params![row, &own_space.0])?;
+    let mut found: Option<(Position, u64)> = None;
+    while let Some(row) = rows.next()? {
+        let position = Position {
+            space: SpaceId(row.get(0)?),
+            lane: Lane::from_key(&row.get::<_, Vec<u8>>(1)?)?,
+            epoch: uint(row.get(2)?),
+            sequence: uint(row.get(3)?),
+            received_ms: uint(row.get(4)?),
+        };
+        match &mut found {
+            Some((first, _)) if first.space != position.space => break,
+            Some((_, now)) => *now = position.sequence,
+            None => found = Some((position, position.sequence)),
+        }
+    }
+    Ok(found)
 }
 
 /// Whether the relay numbered one of `removals` before an entry at `place`. Of two

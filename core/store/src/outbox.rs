@@ -2,6 +2,7 @@
 //! ready for entries.
 use rusqlite::{Connection, params};
 use stunity_model::erasure::is_authority;
+use stunity_model::events::{CourseGenesis, Submit};
 use stunity_proto::{DocId, EntryId, Kind, Lane, ObjectId, SpaceId, limits};
 
 use crate::database::int;
@@ -192,10 +193,7 @@ pub(crate) fn take_batch(
             break;
         }
         let kind = kind_of_columns(row.get(1)?, row.get(2)?, row.get(3)?)?;
-        if batch
-            .last()
-            .is_some_and(|last: &QueuedOp| needs_own_entry(&batch[0], last, kind))
-        {
+        if needs_own_entry(&batch, kind) {
             break;
         }
         batch.push(QueuedOp {
@@ -209,9 +207,17 @@ pub(crate) fn take_batch(
 
 /// Roles are judged at the heads that an entry cites, so what follows from a
 /// membership statement cannot stand in its entry; a genesis speaks for all of
-/// its own.
-fn needs_own_entry(first: &QueuedOp, last: &QueuedOp, next: Kind) -> bool {
-    let genesis = first.kind == Kind::Event(stunity_model::events::CourseGenesis::CODE);
+/// its own. A submission is known by its entry, to who grades or erases it: there is
+/// one in each.
+fn needs_own_entry(batch: &[QueuedOp], next: Kind) -> bool {
+    let (Some(first), Some(last)) = (batch.first(), batch.last()) else {
+        return false;
+    };
+    let submission = Kind::Event(Submit::CODE);
+    if next == submission && batch.iter().any(|queued| queued.kind == submission) {
+        return true;
+    }
+    let genesis = first.kind == Kind::Event(CourseGenesis::CODE);
     let membership = |kind| matches!(kind, Kind::Event(code) if is_authority(code));
     !genesis && membership(last.kind) != membership(next)
 }

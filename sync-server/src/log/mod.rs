@@ -180,7 +180,13 @@ impl Log {
         };
         // The writer holds the log weakly: it ends when the last handle goes.
         let keep = log.inner.keep.clone();
-        tokio::spawn(write::run(Arc::downgrade(&log.inner), writer, queue, keep));
+        tokio::spawn(write::run(
+            Arc::downgrade(&log.inner),
+            source.clone(),
+            writer,
+            queue,
+            keep,
+        ));
         Ok(log)
     }
 

@@ -196,7 +196,7 @@ const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "an outsider writes to a class, citing what nobody holds",
-        relay: "role.missing",
+        relay: "heads.unknown",
         // Nobody in the class holds her keys.
         peer: "left out",
         entries: |s| {

@@ -120,6 +120,13 @@ impl Store {
         for row in rows {
             let (work, grade, supersedes) = row?;
             let (all, facts) = works.entry(work).or_default();
+            // A copied phone may give the same in two entries.
+            if all
+                .iter()
+                .any(|known| known.grade == grade.grade && known.author == grade.author)
+            {
+                continue;
+            }
             if !grade.vouched || counts_api {
                 facts.push(GradeFact {
                     grade: grade.grade,

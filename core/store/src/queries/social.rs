@@ -381,7 +381,11 @@ impl Store {
                 hidden: row.get::<_, Option<bool>>(6)?.unwrap_or(false),
             })
         })?;
-        Ok(nest(rows.collect::<Result<_, _>>()?))
+        let mut rows = rows.collect::<Result<Vec<_>, _>>()?;
+        // A copied phone may say the same in two entries.
+        let mut seen = BTreeSet::new();
+        rows.retain(|row: &CommentRow| seen.insert((row.comment, row.author, row.text.clone())));
+        Ok(nest(rows))
     }
 }
 

@@ -46,6 +46,7 @@ pub struct SubmissionRow {
     pub lacks: Option<&'static str>,
 }
 
+#[derive(Clone)]
 struct Raw {
     entry: EntryId,
     lane: Vec<u8>,
@@ -61,6 +62,21 @@ struct Raw {
     score: Option<u64>,
     banked: bool,
     blobs: Vec<BlobId>,
+}
+
+impl Raw {
+    /// Whether both are attempts of one number in one lane.
+    fn is_beside(&self, other: &Self) -> bool {
+        self.lane == other.lane && self.attempt == other.attempt
+    }
+
+    /// Whether both are one statement: the evidence tells when it was made.
+    fn says(&self, other: &Self) -> bool {
+        self.evidence.is_some()
+            && self.evidence == other.evidence
+            && (self.author, self.assignment) == (other.author, other.assignment)
+            && (&self.text, &self.blobs) == (&other.text, &other.blobs)
+    }
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Raw> {
@@ -228,8 +244,21 @@ impl Store {
             .query_map(params![&space.0, lane], read)?
             .collect::<Result<Vec<_>, _>>()?;
         let mut out = Vec::with_capacity(raw.len());
-        for raw in raw {
-            out.extend(rules.finish(raw)?);
+        // A copied phone may hand the same in in two entries; sorted, its copies stand
+        // among the attempts with the same number.
+        let mut attempts: Vec<Raw> = Vec::new();
+        for piece in raw {
+            if attempts
+                .first()
+                .is_some_and(|first| !first.is_beside(&piece))
+            {
+                attempts.clear();
+            }
+            if attempts.iter().any(|other| other.says(&piece)) {
+                continue;
+            }
+            attempts.push(piece.clone());
+            out.extend(rules.finish(piece)?);
         }
         Ok(out)
     }

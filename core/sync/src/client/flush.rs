@@ -56,6 +56,8 @@ impl Session {
             return Err(SyncError::Protocol("live batch after a gap"));
         }
         let items = decode_pack(&pack, replica.pack_context())?;
+        // It may be what was missing.
+        self.waits_for_others = false;
         let flush = Building {
             moved: vec![(self.cursor_ref(target), to)],
             ..Building::default()

@@ -128,6 +128,8 @@ pub struct Session {
     /// Cursors moved since the relay last heard the list's hash.
     unacknowledged: bool,
     relay_ms: u64,
+    /// The relay lacks what own entries are judged by: they go in another session.
+    waits_for_others: bool,
     done: bool,
     explicit: bool,
 }
@@ -157,6 +159,7 @@ impl Session {
             own: Vec::new(),
             unacknowledged: false,
             relay_ms: 0,
+            waits_for_others: false,
             done: false,
             explicit: false,
         }

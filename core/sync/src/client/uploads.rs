@@ -4,7 +4,7 @@ use stunity_proto::{PackId, limits};
 
 use super::{Effect, Event, Now, Phase, Session, send};
 use crate::replica::Upload;
-use crate::{Replica, SyncError};
+use crate::{Replica, SyncError, may_come_later};
 
 #[derive(Debug)]
 pub(super) struct Outgoing {
@@ -78,7 +78,7 @@ impl Session {
         now: Now,
         effects: &mut Vec<Effect>,
     ) -> Result<(), SyncError> {
-        loop {
+        while !self.waits_for_others {
             let in_flight: Vec<PackId> = self.outgoing.values().map(|o| o.upload.pack).collect();
             let bytes: usize = self.outgoing.values().map(|o| o.upload.bytes.len()).sum();
             if bytes >= limits::MAX_UNACKNOWLEDGED || in_flight.len() >= limits::MAX_OPEN_UPLOADS {
@@ -96,6 +96,7 @@ impl Session {
             }));
             self.continue_uploads(effects);
         }
+        Ok(())
     }
 
     /// Entries first; files once the replica is caught up with them.
@@ -158,6 +159,10 @@ impl Session {
         if out.upload.entries.len() != items.len() {
             return Err(SyncError::Protocol("number of results"));
         }
+        self.waits_for_others |= items.iter().any(|item| {
+            matches!(item, ResultItem::Refused { code, tombstone }
+                if tombstone.is_empty() && may_come_later(code))
+        });
         self.flush.results.push((out.upload, items));
         Ok(())
     }

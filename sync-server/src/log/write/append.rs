@@ -80,6 +80,14 @@ impl Writer<'_> {
             Verdict::Refuse(code @ ("entry.fork" | "entry.replay")) => {
                 return Ok(refused_without_tombstone(code));
             }
+            // What it is judged by may still come: from a device that was not here since
+            // this relay was restored, or after a parcel.
+            Verdict::Refuse("space.unknown") => {
+                return Ok(refused_without_tombstone("space.unknown"));
+            }
+            Verdict::Refuse(_) if self.lacks_heads(header).await? => {
+                return Ok(refused_without_tombstone("heads.unknown"));
+            }
             Verdict::Refuse(code) => return self.refuse(entry, code).await,
         };
         let pending = match pending {
@@ -117,6 +125,25 @@ impl Writer<'_> {
                 code: code.to_owned(),
             },
         })
+    }
+
+    /// Whether an entry cites membership that never came here. What came and has no
+    /// effect, or was refused, will not have any later.
+    async fn lacks_heads(&mut self, header: &Header) -> Result<bool, ServerError> {
+        let Some(course) = self.authority.course(header.space) else {
+            return Ok(false);
+        };
+        let without_effect: Vec<EntryId> = (header.heads.membership.iter())
+            .filter(|head| !course.membership.contains(head))
+            .copied()
+            .collect();
+        for head in without_effect {
+            self.write_rows().await?;
+            if self.known(head).await?.is_none() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The answer of an entry that was here before.

@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep_until};
 use super::authority::Authority;
 use super::keep::{Keep, Waiting};
 use super::{Inner, Log, Request};
-use crate::db::{Connection, Transaction};
+use crate::db::{Connection, Source, Transaction};
 use crate::error::ServerError;
 use crate::metrics::count;
 use crate::sabotage::keeps_packs;
@@ -90,6 +90,7 @@ enum Wake {
 /// Runs until the last handle of the log is gone.
 pub(crate) async fn run(
     log: Weak<Inner>,
+    source: Source,
     mut db: Connection,
     mut queue: mpsc::Receiver<Request>,
     keep: Arc<Keep>,
@@ -156,6 +157,14 @@ pub(crate) async fn run(
                 authority.clear();
                 numbers.clear();
                 memory = Memory::default();
+                if let ServerError::Database(_) = error {
+                    // SQLite ends a transaction by itself when its disk is full, and a
+                    // server may go away: the connection begins no other then.
+                    match source.connect().await {
+                        Ok(fresh) => db = fresh,
+                        Err(error) => tracing::error!(%error, "no new connection yet"),
+                    }
+                }
             }
         }
         if result.is_ok_and(|batch| batch.erasures.done) {
