@@ -2,9 +2,9 @@
 use stunity_client::{Client, ClientError, NewAssignment, NewGrade, Work};
 use stunity_documents::{Action, Path};
 use stunity_model::Roles;
-use stunity_model::events::Leave;
+use stunity_model::events::{Leave, MemberRemove};
 use stunity_model::grades::Standing;
-use stunity_proto::{AccountId, Lane, ObjectId, SpaceId};
+use stunity_proto::{AccountId, DeviceId, Lane, ObjectId, SpaceId};
 use stunity_store::{ItemId, SubmissionRow};
 
 use crate::device::Role;
@@ -59,20 +59,25 @@ impl World {
         } else {
             self.truth.courses[0]
         };
-        match self.devices[device].dice.below(20) {
+        match self.devices[device].dice.below(23) {
+            20 => self.erase(device),
+            21..23 => self.send_parcel(device, course),
             0..3 => self.publish_assignment(device, course),
             3..5 => self.publish_lesson(device, course),
             5..10 => self.grade(device, course),
             10 => self.choose(device, course),
             11 => self.extend(device, course),
-            12..15 => self.comment(device, course),
+            12..14 => self.comment(device, course),
+            14 => self.remove_pupil(device),
             15 if device == 0 => self.revoke_tablet(),
             _ => self.type_text(device),
         }
     }
 
     fn learn(&mut self, device: usize, course: SpaceId) -> Result<(), Failure> {
-        match self.devices[device].dice.below(20) {
+        match self.devices[device].dice.below(24) {
+            20 => self.erase(device),
+            21..24 => self.send_parcel(device, course),
             0..10 => self.submit(device, course),
             10..15 => self.comment(device, course),
             15..17 => self.enrol_or_leave(device),
@@ -106,6 +111,7 @@ impl World {
             what: plan.what,
             item: done.as_ref().ok().copied().flatten().filter(|_| !is_text),
             is_sure: done.is_ok() && !(revoked || is_text && lost),
+            erased_by: None,
         });
         match done {
             Ok(_) => {
@@ -126,11 +132,16 @@ impl World {
         if !self.config.is_hostile() {
             return Err(Failure::new("commands work offline", words));
         }
-        if code == "store.no-space" && !self.devices[device].disk.is_dead() {
-            self.after(600_000, Event::Repair(device));
-            return Ok(());
+        let disk = &self.devices[device].disk;
+        match code.as_str() {
+            "store.no-space" if !disk.is_dead() => {
+                self.after(600_000, Event::Repair(device));
+                Ok(())
+            }
+            // The app goes on, or is closed by its user.
+            "store.disk-failed" if !disk.is_dead() && self.dice.chance(50) => Ok(()),
+            _ => self.crash(device),
         }
-        self.crash(device)
     }
 
     fn publish_assignment(&mut self, device: usize, space: SpaceId) -> Result<(), Failure> {
@@ -190,8 +201,9 @@ impl World {
         let Some(assignment) = self.any_assignment(device, space) else {
             return Ok(());
         };
-        let long = self.devices[device].dice.chance(20);
-        let noise = self.devices[device].dice.between(50, 4_000);
+        let dice = &mut self.devices[device].dice;
+        let (long, is_draft) = (dice.chance(20), dice.chance(20));
+        let noise = dice.between(50, 4_000);
         let run = move |client: &mut Client, token: &str| {
             let attempts = client
                 .store()
@@ -205,6 +217,12 @@ impl World {
             } else {
                 format!("{token} done")
             };
+            if is_draft {
+                let mut editing = client.create_draft(space, assignment)?;
+                client.edit(&mut editing, &Action::splice(BODY, 0, 0, &text))?;
+                client.submit_draft(&mut editing, attempt)?;
+                return client.close_document(editing).map(|_| ());
+            }
             client
                 .submit(Work {
                     course: space,
@@ -219,7 +237,10 @@ impl World {
             device,
             Plan {
                 space,
-                what: What::Submission { assignment },
+                what: What::Submission {
+                    assignment,
+                    is_draft,
+                },
                 run: Box::new(run),
             },
         )
@@ -360,6 +381,36 @@ impl World {
         )
     }
 
+    /// A teacher removes a pupil from the open course, once.
+    fn remove_pupil(&mut self, device: usize) -> Result<(), Failure> {
+        let Some(space) = self.truth.courses.get(1).copied() else {
+            return Ok(());
+        };
+        let pupils: Vec<AccountId> = (self.truth.pupils.iter())
+            .filter(|(course, _)| *course == space)
+            .map(|(_, pupil)| *pupil)
+            .collect();
+        let d = &mut self.devices[device];
+        let pupil = d.dice.pick(&pupils).copied();
+        let teaches = self.truth.staff.contains(&(space, d.account));
+        let (Some(client), Some(pupil), true) = (&mut d.client, pupil, teaches) else {
+            return Ok(());
+        };
+        if std::mem::replace(&mut self.truth.has_removed, true) {
+            return Ok(());
+        }
+        self.truth.left.insert((space, pupil));
+        self.truth.pupils.remove(&(space, pupil));
+        let done = client.state(space, Lane::All, MemberRemove { account: pupil });
+        let words = format!(
+            "{} removes {}",
+            self.devices[device].name,
+            self.truth.name(pupil)
+        );
+        self.note(words);
+        done.or_else(|error| self.app_failed(device, &error))
+    }
+
     /// A pupil enrols in the open course, or leaves it.
     fn enrol_or_leave(&mut self, device: usize) -> Result<(), Failure> {
         let (Some(space), me) = (
@@ -468,22 +519,30 @@ impl World {
         match client.revoke_device(id, 1) {
             Ok(()) => {
                 self.note("ann's phone revokes ann's tablet".into());
-                self.devices[1].revoked_ms = Some(now_ms);
-                for deed in &mut self.truth.deeds {
-                    // What the phone did not hold of it waits for staff, and so
-                    // does what others typed upon it.
-                    if deed.device == 1 || matches!(deed.what, What::Text { .. }) {
-                        deed.is_sure = false;
-                        deed.item = None;
-                    }
-                }
+                self.lose(id, now_ms);
                 Ok(())
             }
             Err(error) => {
                 // Done or not: nothing is expected of the tablet any more.
-                self.devices[1].revoked_ms = Some(u64::MAX);
+                self.lose(id, u64::MAX);
                 self.app_failed(0, &error)
             }
+        }
+    }
+
+    /// What the phone did not hold of the tablet, and of copies of it, waits for staff,
+    /// and so does what others typed upon it.
+    fn lose(&mut self, id: DeviceId, since_ms: u64) {
+        for device in self.devices.iter_mut().filter(|device| device.id == id) {
+            device.revoked_ms = Some(since_ms);
+        }
+        let lost = |device: usize| self.devices[device].id == id;
+        for deed in &mut self.truth.deeds {
+            if lost(deed.device) || matches!(deed.what, What::Text { .. }) {
+                deed.is_sure = false;
+                deed.item = None;
+            }
+            deed.erased_by = deed.erased_by.filter(|device| !lost(*device));
         }
     }
 }

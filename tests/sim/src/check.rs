@@ -19,6 +19,7 @@ const ONCE: &str = "exactly once";
 const CONVERGE: &str = "honest devices converge";
 const DURABLE: &str = "acknowledged means durable";
 const REVOKED: &str = "revoked means revoked";
+const OUT: &str = "who was removed has no say";
 const REFUSED: &str = "nothing of a refused item is lost";
 
 impl World {
@@ -28,6 +29,7 @@ impl World {
     /// An invariant.
     pub fn check_always(&mut self) -> Result<(), Failure> {
         self.after(6 * 3_600_000, Event::Check);
+        self.check_hang()?;
         self.check_authority()
     }
 
@@ -44,7 +46,12 @@ impl World {
         for index in 0..self.devices.len() {
             let device = &mut self.devices[index];
             let dump = match &mut device.client {
-                Some(client) => dump(client, &self.truth).or_fail("the app shows its data")?,
+                Some(client) => {
+                    // A relay that was restored gives new times, and who has the old
+                    // receipts keeps the old ones.
+                    let with_times = !self.relay.was_restored();
+                    dump(client, &self.truth, with_times).or_fail("the app shows its data")?
+                }
                 None => {
                     return Err(Failure::new(
                         "opening works after any crash",
@@ -57,6 +64,8 @@ impl World {
         self.check_items()?;
         self.check_converged(&dumps)?;
         self.check_deeds(&dumps)?;
+        self.check_times()?;
+        self.check_erased()?;
         self.check_damage()
     }
 
@@ -164,6 +173,12 @@ impl World {
                 .map(|item| item.state);
             match state {
                 Some(ItemState::Received { .. } | ItemState::Graded { .. }) => {}
+                // Who is out says nothing that counts; staff may still accept it.
+                Some(ItemState::Pending { .. })
+                    if self.truth.left.contains(&(deed.space, deed.author)) =>
+                {
+                    deed.is_sure = false;
+                }
                 Some(ItemState::Refused { code }) => {
                     let refused = client.store().refused().or_fail("the app shows its data")?;
                     let kept = refused.iter().any(|entry| {
@@ -196,7 +211,8 @@ impl World {
         Ok(())
     }
 
-    fn reads(&self, device: usize, (space, lane): Place) -> bool {
+    /// Whether a device reads a lane.
+    pub fn reads(&self, device: usize, (space, lane): Place) -> bool {
         let account = self.devices[device].account;
         let teaches = self.truth.staff.contains(&(space, account));
         let learns = self.truth.pupils.contains(&(space, account));
@@ -245,12 +261,13 @@ impl World {
 
     /// Every deed is there once, for all who read its lane; no forged word is.
     fn check_deeds(&self, dumps: &[Dump]) -> Result<(), Failure> {
+        let beyond = self.words_beyond_removal()?;
         for (index, dump) in dumps.iter().enumerate() {
             let device = &self.devices[index];
             if device.role != Role::Teacher || device.revoked_ms.is_some() {
                 continue;
             }
-            let counts = self.count_tokens(index, dump);
+            let counts = self.count_tokens(dump);
             for deed in &self.truth.deeds {
                 let place = (deed.space, lane_of(&deed.what));
                 if !self.reads(index, place) {
@@ -277,6 +294,11 @@ impl World {
                     return Err(Failure::new(DURABLE, words()));
                 }
             }
+            for (space, token) in &beyond {
+                if counts.contains_key(&(*space, token.as_str())) {
+                    return Err(Failure::new(OUT, format!("{token} at {}", device.name)));
+                }
+            }
             for token in &self.truth.forged {
                 if counts.keys().any(|(_, word)| word == token) {
                     return Err(Failure::new(
@@ -291,11 +313,7 @@ impl World {
 
     /// How often each word stands in what a device shows, course by course. A grade
     /// and its release are one deed.
-    fn count_tokens<'a>(
-        &'a self,
-        _device: usize,
-        dump: &'a Dump,
-    ) -> BTreeMap<(SpaceId, &'a str), usize> {
+    fn count_tokens<'a>(&'a self, dump: &'a Dump) -> BTreeMap<(SpaceId, &'a str), usize> {
         let known: BTreeSet<&str> = self
             .truth
             .deeds

@@ -3,6 +3,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::sabotage::Sabotage;
+
 /// What may go wrong in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
@@ -70,8 +72,12 @@ pub struct Config {
     pub hours: u64,
     /// How many of the last events a failure tells.
     pub events: usize,
+    /// Whether the databases of a failure stay, and where is told.
+    pub keeps: bool,
     /// Where `links` with recorded traces lies.
     pub data: Option<PathBuf>,
+    /// What is broken on purpose.
+    pub sabotage: Option<&'static Sabotage>,
 }
 
 impl Config {
@@ -83,7 +89,9 @@ impl Config {
             profile,
             hours: 48,
             events: 60,
+            keeps: false,
             data: None,
+            sabotage: None,
         }
     }
 

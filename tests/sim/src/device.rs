@@ -59,6 +59,8 @@ pub struct Device {
     pub durable_deeds: usize,
     /// Of its last session that ended well.
     pub last_sync: Option<LastSync>,
+    /// Whether it is a second copy of another one, under the same keys.
+    pub is_clone: bool,
 }
 
 /// A session that ended well.
@@ -74,6 +76,34 @@ impl Device {
     /// Notes how a session ended.
     pub fn note_sync(&mut self, was_quiet: bool, bytes: u64) {
         self.last_sync = Some(LastSync { was_quiet, bytes });
+    }
+
+    /// A second phone with a copy of this one's folder.
+    #[must_use]
+    pub fn copy_as(
+        &self,
+        name: String,
+        folder: PathBuf,
+        machine: Arc<Machine>,
+        dice: Dice,
+    ) -> Self {
+        Self {
+            disk: Disk::mount(&folder),
+            name,
+            folder,
+            machine,
+            dice,
+            client: None,
+            editing: None,
+            connection: None,
+            is_online: false,
+            is_explicit: false,
+            tries: 0,
+            copy: None,
+            last_sync: None,
+            is_clone: true,
+            ..*self
+        }
     }
 
     /// Whether the app runs.

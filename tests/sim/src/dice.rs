@@ -18,6 +18,12 @@ impl Dice {
         Self(ChaCha8Rng::from_seed(hash.finalize().into()))
     }
 
+    /// Dice of a part that comes later, which follow from these.
+    #[must_use]
+    pub fn part(&mut self, name: &str) -> Self {
+        Self::new(self.0.next_u64(), name)
+    }
+
     /// A number below `end`; 0 for an `end` of 0.
     pub fn below(&mut self, end: u64) -> u64 {
         match end {

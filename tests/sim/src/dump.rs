@@ -13,14 +13,15 @@ pub type Place = (SpaceId, Lane);
 /// Facts by place and name.
 pub type Dump = BTreeMap<(Place, String), String>;
 
-/// Everything that a device shows of the courses.
+/// Everything that a device shows of the courses; the relay's times, and what follows
+/// from them, only where they are all from one order.
 ///
 /// # Errors
 /// The client's.
-pub fn dump(client: &mut Client, truth: &Truth) -> Result<Dump, ClientError> {
+pub fn dump(client: &mut Client, truth: &Truth, with_times: bool) -> Result<Dump, ClientError> {
     let mut dump = Dump::new();
     for space in &truth.courses {
-        course(client, truth, *space, &mut dump)?;
+        course(client, truth, *space, with_times, &mut dump)?;
     }
     if let (Some(doc), Some(space)) = (truth.lesson, truth.courses.first())
         && client.store().document(doc)?.is_some()
@@ -36,8 +37,10 @@ fn course(
     client: &Client,
     truth: &Truth,
     space: SpaceId,
+    with_times: bool,
     dump: &mut Dump,
 ) -> Result<(), ClientError> {
+    let time = |received_ms: Option<u64>| received_ms.filter(|_| with_times);
     let store = client.store();
     let all = (space, Lane::All);
     let mut put = |place: Place, name: String, value: String| {
@@ -92,12 +95,19 @@ fn course(
                 row.assignment,
                 row.attempt,
                 row.text,
-                row.received_ms,
-                row.timeliness.code()
+                time(row.received_ms),
+                if with_times {
+                    row.timeliness.code()
+                } else {
+                    ""
+                }
             ),
         );
     }
-    for row in store.grades(space, None)? {
+    for mut row in store.grades(space, None)? {
+        for grade in &mut row.grades {
+            grade.received_ms = time(grade.received_ms);
+        }
         put(
             (space, Lane::Staff),
             format!("grades {} {}", row.assignment, row.student),
@@ -122,7 +132,8 @@ fn course(
         .map(|(_, pupil)| *pupil);
     let pupils: std::collections::BTreeSet<AccountId> = pupils.collect();
     for row in store.comments(ObjectId(space.0))? {
-        put(all, format!("comment {}", row.comment), comment(&row));
+        let words = comment(&row, time(row.received_ms));
+        put(all, format!("comment {}", row.comment), words);
     }
     for pupil in pupils {
         for row in store.comments(ObjectId(pupil.0))? {
@@ -135,13 +146,14 @@ fn course(
                     .any(|deed| deed.token == *token && deed.space == space)
             });
             if here {
-                put(place, format!("comment {}", row.comment), comment(&row));
+                let words = comment(&row, time(row.received_ms));
+                put(place, format!("comment {}", row.comment), words);
             }
         }
     }
     Ok(())
 }
 
-fn comment(row: &stunity_store::CommentRow) -> String {
-    format!("{} by {} at {:?}", row.text, row.author, row.received_ms)
+fn comment(row: &stunity_store::CommentRow, received_ms: Option<u64>) -> String {
+    format!("{} by {} at {received_ms:?}", row.text, row.author)
 }

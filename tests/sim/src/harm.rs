@@ -2,8 +2,9 @@
 use stunity_store::ItemState;
 use stunity_test_support::disk::Fault;
 
-use crate::device::Device;
+use crate::device::{Device, Role};
 use crate::failure::Failure;
+use crate::platform::Machine;
 use crate::truth::What;
 use crate::world::{Event, World};
 
@@ -87,7 +88,7 @@ impl World {
             return Ok(());
         }
         let writes = self.dice.below(60);
-        match self.dice.below(10) {
+        match self.dice.below(11) {
             0..2 => self.crash(device),
             2..4 => {
                 self.note(format!("{}: full in {writes}", self.devices[device].name));
@@ -105,7 +106,8 @@ impl World {
                 self.devices[device].disk.plan(writes / 10, Fault::Sync);
                 Ok(())
             }
-            _ => self.copy_or_restore(device),
+            8..10 => self.copy_or_restore(device),
+            _ => self.clone_phone(device),
         }
     }
 
@@ -135,13 +137,41 @@ impl World {
         self.start(device)
     }
 
+    /// Somebody copies a phone to a second one, and both go on as the same device.
+    fn clone_phone(&mut self, device: usize) -> Result<(), Failure> {
+        let is_enough = self.devices.iter().any(|device| device.is_clone);
+        if is_enough || self.devices[device].role == Role::Cheat {
+            return Ok(());
+        }
+        self.crash_with(device, false)?;
+        let index = self.devices.len();
+        let folder = self.folder.path().join(format!("device{index}"));
+        Device::copy_folder(&self.devices[device].folder, &folder)?;
+        let name = format!("the copy of {}", self.devices[device].name);
+        self.note(format!("{name} begins"));
+        let skew = self.devices[device].machine.skew_ms();
+        let dice = self.dice.part(&name);
+        let machine = Machine::new(self.clock.clone(), dice, skew);
+        let dice = self.dice.part(&format!("user of {name}"));
+        let copy = self.devices[device].copy_as(name, folder, machine, dice);
+        self.devices.push(copy);
+        self.plan_day(index);
+        self.start(device)?;
+        self.start(index)
+    }
+
     /// The copy knows nothing of what was done later; what the relay has is there.
     fn forget_since(&mut self, device: usize, deeds: usize) {
         let Some(client) = &self.devices[device].client else {
             return;
         };
-        for deed in self.truth.deeds.iter_mut().skip(deeds) {
-            if deed.device != device {
+        // A relay that was restored may itself have forgotten.
+        let is_there = !self.relay.was_restored();
+        for (index, deed) in self.truth.deeds.iter_mut().enumerate() {
+            if deed.erased_by == Some(device) {
+                deed.erased_by = None;
+            }
+            if deed.device != device || index < deeds {
                 continue;
             }
             let state = deed
@@ -149,10 +179,11 @@ impl World {
                 .take()
                 .and_then(|item| client.store().item_status(item).ok().flatten())
                 .map(|item| item.state);
-            deed.is_sure &= matches!(
-                state,
-                Some(ItemState::Received { .. } | ItemState::Graded { .. })
-            );
+            deed.is_sure &= is_there
+                && matches!(
+                    state,
+                    Some(ItemState::Received { .. } | ItemState::Graded { .. })
+                );
         }
     }
 
@@ -171,8 +202,28 @@ impl World {
             self.after(HOUR_MS, Event::RelayRepair);
             return Ok(());
         }
+        if self.config.is_hostile() && self.dice.chance(40) {
+            return self.back_up_or_restore_relay();
+        }
         let is_cut = self.dice.chance(50);
         self.crash_relay(is_cut)
+    }
+
+    /// The operator makes a backup, or puts the last one back: what came since is
+    /// gone there.
+    fn back_up_or_restore_relay(&mut self) -> Result<(), Failure> {
+        if !self.relay.has_backup() {
+            self.note("the relay is backed up".into());
+            return self.relay.back_up();
+        }
+        self.crash_relay(false)?;
+        self.note("the relay's backup is restored".into());
+        self.relay.restore()?;
+        for deed in &mut self.truth.deeds {
+            // What its own device has forgotten, nobody offers again.
+            deed.is_sure &= deed.item.is_some() || matches!(deed.what, What::Text { .. });
+        }
+        Ok(())
     }
 
     /// The relay is gone; it starts again by and by.

@@ -5,7 +5,8 @@
 //! all that will happen; so a seed that fails fails again, with the same trace.
 //!
 //! - [`run`]: a world from its seed to its end, with all invariants checked;
-//! - [`Config`], [`Profile`]: how many devices and what may go wrong.
+//! - [`Config`], [`Profile`]: how many devices and what may go wrong;
+//! - [`SABOTAGES`]: promises broken on purpose, each of which must be noticed.
 
 mod act;
 mod cheat;
@@ -14,16 +15,20 @@ mod config;
 mod device;
 mod dice;
 mod dump;
+mod erase;
 mod evil;
 mod failure;
 mod harm;
 mod link;
+mod parcels;
 mod platform;
 mod relay;
 mod run;
+mod sabotage;
 mod session;
 mod settle;
 mod setup;
+mod times;
 mod trace;
 mod truth;
 mod world;
@@ -31,3 +36,4 @@ mod world;
 pub use config::{Config, Profile};
 pub use failure::Failure;
 pub use run::{Report, run};
+pub use sabotage::{ALL as SABOTAGES, Sabotage};

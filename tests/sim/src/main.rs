@@ -1,12 +1,13 @@
 //! `stunity-sim`: runs seeds and prints those that fail.
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use clap::Parser;
-use stunity_sim::{Config, Profile, run};
+use stunity_sim::{Config, Failure, Profile, SABOTAGES, Sabotage, run};
 
 /// Real clients and the real relay under one seed.
 #[derive(Parser)]
@@ -17,9 +18,9 @@ struct Args {
     /// Devices.
     #[arg(long, default_value_t = 12)]
     devices: usize,
-    /// 2g, 3g, cuts, hostile or evil-relay.
-    #[arg(long, default_value_t = Profile::Hostile)]
-    profile: Profile,
+    /// 2g, 3g, cuts, hostile or evil-relay; hostile, or that in which a sabotage shows.
+    #[arg(long)]
+    profile: Option<Profile>,
     /// Hours of virtual time before everybody comes together.
     #[arg(long, default_value_t = 48)]
     hours: u64,
@@ -29,9 +30,16 @@ struct Args {
     /// Seeds at a time.
     #[arg(long)]
     threads: Option<usize>,
+    /// Leaves the databases of a seed that fails, and says where.
+    #[arg(long)]
+    keep: bool,
     /// Goes on after a seed that fails.
     #[arg(long)]
     keep_going: bool,
+    /// Breaks one promise on purpose: some seed must fail. `list` names them, `all`
+    /// tries each.
+    #[arg(long)]
+    sabotage: Option<String>,
 }
 
 fn range(text: &str) -> Result<(u64, u64), String> {
@@ -44,12 +52,60 @@ fn range(text: &str) -> Result<(u64, u64), String> {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    let all_is_well = match args.sabotage.as_deref() {
+        None => sweep(&args, None),
+        Some("list") => {
+            for sabotage in SABOTAGES {
+                println!("{:20} {}", sabotage.name, sabotage.what);
+            }
+            true
+        }
+        Some("all") => {
+            let missed: Vec<&str> = (SABOTAGES.iter())
+                .filter(|sabotage| !sweep(&args, Some(sabotage)))
+                .map(|sabotage| sabotage.name)
+                .collect();
+            println!("not noticed: {missed:?}");
+            missed.is_empty()
+        }
+        Some(name) => match Sabotage::find(name) {
+            Some(sabotage) => sweep(&args, Some(sabotage)),
+            None => {
+                eprintln!("no sabotage {name:?}: `--sabotage list` names them");
+                false
+            }
+        },
+    };
+    if all_is_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// What came of the seeds that were run.
+#[derive(Default)]
+struct Sum {
+    passed: u64,
+    deeds: usize,
+    connections: u64,
+    bytes: u64,
+    failed: BTreeMap<u64, Failure>,
+}
+
+/// Runs the seeds; true if all is as it should be.
+fn sweep(args: &Args, sabotage: Option<&'static Sabotage>) -> bool {
+    let profile = args
+        .profile
+        .unwrap_or(sabotage.map_or(Profile::Hostile, |sabotage| sabotage.profile));
     let config = Config {
         devices: args.devices,
         hours: args.hours,
         events: args.events,
+        keeps: args.keep,
         data: std::env::var_os("STUNITY_DATA").map(PathBuf::from),
-        ..Config::new(args.profile)
+        sabotage,
+        ..Config::new(profile)
     };
     let threads = args
         .threads
@@ -57,8 +113,7 @@ fn main() -> ExitCode {
         .unwrap_or(1);
     let next = AtomicU64::new(args.seeds.0);
     let stop = AtomicBool::new(false);
-    let failed = Mutex::new(Vec::new());
-    let totals = Mutex::new((0u64, 0usize, 0u64));
+    let sum = Mutex::new(Sum::default());
     let begun = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -68,16 +123,18 @@ fn main() -> ExitCode {
                     if seed >= args.seeds.1 {
                         break;
                     }
-                    match run(seed, &config) {
+                    let result = run(seed, &config);
+                    let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
+                    match result {
                         Ok(report) => {
-                            let mut totals = totals.lock().unwrap_or_else(|e| e.into_inner());
-                            totals.0 += 1;
-                            totals.1 += report.deeds;
-                            totals.2 += report.figures.connections;
+                            sum.passed += 1;
+                            sum.deeds += report.deeds;
+                            sum.connections += report.figures.connections;
+                            sum.bytes += report.figures.bytes;
                         }
                         Err(failure) => {
-                            eprintln!("{failure}\nseed {seed} of {} fails", config.profile);
-                            failed.lock().unwrap_or_else(|e| e.into_inner()).push(seed);
+                            eprintln!("seed {seed} of {profile} fails: {}", failure.invariant);
+                            sum.failed.insert(seed, failure);
                             stop.store(!args.keep_going, Ordering::Relaxed);
                         }
                     }
@@ -85,17 +142,36 @@ fn main() -> ExitCode {
             });
         }
     });
-    let (passed, deeds, connections) = totals.into_inner().unwrap_or_else(|e| e.into_inner());
-    let failed = failed.into_inner().unwrap_or_else(|e| e.into_inner());
-    println!(
-        "{}: {passed} seeds passed, {} failed {failed:?}; {deeds} deeds, {connections} sessions, {:.1} s",
-        config.profile,
-        failed.len(),
-        begun.elapsed().as_secs_f64(),
-    );
-    if failed.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let seconds = begun.elapsed().as_secs_f64();
+    match sabotage {
+        Some(sabotage) => {
+            match sum.failed.first_key_value() {
+                Some((seed, failure)) => println!(
+                    "{}: noticed by seed {seed} of {profile}, {seconds:.1} s: {}",
+                    sabotage.name, failure.invariant
+                ),
+                None => println!(
+                    "{}: not noticed by {} seeds of {profile}",
+                    sabotage.name, sum.passed
+                ),
+            }
+            !sum.failed.is_empty()
+        }
+        None => {
+            for (seed, failure) in &sum.failed {
+                println!("{failure}\nseed {seed} of {profile} fails");
+            }
+            println!(
+                "{profile}: {} seeds passed, {} failed {:?}; {} deeds, {} sessions, {} MB, {seconds:.1} s",
+                sum.passed,
+                sum.failed.len(),
+                sum.failed.keys().collect::<Vec<_>>(),
+                sum.deeds,
+                sum.connections,
+                sum.bytes / 1_000_000,
+            );
+            sum.failed.is_empty()
+        }
     }
 }

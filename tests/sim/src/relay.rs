@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use stunity_server::Log;
+use stunity_server::blobs::Blobs;
 use stunity_server::db::{Database, Source};
 use stunity_server::log::{Inbox, Message, Subscriber};
 use stunity_server::platform::Platform;
@@ -29,6 +30,8 @@ pub struct Relay {
     machine: Arc<Machine>,
     log: Option<Log>,
     runtime: Runtime,
+    backup: Option<PathBuf>,
+    was_restored: bool,
 }
 
 /// The relay's side of one connection.
@@ -66,6 +69,8 @@ impl Relay {
             machine,
             log: None,
             runtime,
+            backup: None,
+            was_restored: false,
         })
     }
 
@@ -118,6 +123,79 @@ impl Relay {
         });
         let power_cut = power_cut.map(|dice| dice as &mut dyn rand_core::RngCore);
         self.disk.revive(power_cut).or_fail("harness")
+    }
+
+    /// Where its files are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether there is a backup.
+    #[must_use]
+    pub fn has_backup(&self) -> bool {
+        self.backup.is_some()
+    }
+
+    /// Whether a backup was put back at some time.
+    #[must_use]
+    pub fn was_restored(&self) -> bool {
+        self.was_restored
+    }
+
+    /// Makes a backup while the relay runs; with a bad disk there is none.
+    ///
+    /// # Errors
+    /// The files'.
+    pub fn back_up(&mut self) -> Result<(), Failure> {
+        let Some(log) = &self.log else {
+            return Ok(());
+        };
+        let to = self.folder.with_extension("backup");
+        match self.runtime.block_on(log.backup(&to)) {
+            Ok(()) => self.backup = Some(to),
+            Err(_) => {
+                let _ = std::fs::remove_file(&to);
+                let _ = std::fs::remove_dir_all(to.with_extension("backup.files"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the backup in the place of the stopped relay's database.
+    ///
+    /// # Errors
+    /// It cannot be restored.
+    pub fn restore(&mut self) -> Result<(), Failure> {
+        let Some(from) = self.backup.take() else {
+            return Ok(());
+        };
+        let blobs = Blobs::in_folder(&self.folder.join("blobs")).or_fail("harness")?;
+        self.runtime
+            .block_on(stunity_server::log::restore(&self.source, &blobs, &from))
+            .or_fail("a backup is restored")?;
+        self.was_restored = true;
+        let _ = std::fs::remove_dir_all(from.with_extension("backup.files"));
+        std::fs::remove_file(from).or_fail("harness")
+    }
+
+    /// Writes what sessions left for their devices' next connections.
+    pub fn flush(&self) {
+        if let Some(log) = &self.log {
+            // As the driver does: what cannot be written costs one round trip.
+            let _ = self.runtime.block_on(log.flush());
+        }
+    }
+
+    /// Takes a parcel that somebody brings; gives the answers for its authors.
+    pub fn take_parcel(&self, file: &[u8]) -> Vec<Vec<u8>> {
+        let Some(log) = &self.log else {
+            return Vec::new();
+        };
+        let pieces = futures_util::stream::iter([Ok(file)]);
+        // What it does not take stays with who brings it.
+        self.wait(stunity_server::parcels::take_parcel(log, pieces))
+            .unwrap_or_default()
     }
 
     /// A connection arrives.

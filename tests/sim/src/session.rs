@@ -31,9 +31,25 @@ pub struct Connection {
     pub new_entries: u64,
     /// Whether everything went and came.
     pub is_caught_up: bool,
+    /// When something last crossed it.
+    pub active_ms: u64,
 }
 
 impl Connection {
+    /// Whether nothing has crossed it for long though both sides are there and the
+    /// device waits for something.
+    #[must_use]
+    pub fn hangs(&self, now_ms: u64) -> bool {
+        let waits = (self.client.as_ref()).is_some_and(|side| !(side.is_live && self.is_caught_up));
+        waits && !self.is_broken && now_ms > self.active_ms + PATIENCE_MS
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn device(&self) -> usize {
+        self.device
+    }
+
     /// The device's side is gone, with the app.
     pub fn forget_client(&mut self) {
         self.client = None;
@@ -50,6 +66,12 @@ impl Connection {
 /// Connections that a device needs on a good link to be up to date: one, a second in
 /// full, and some for what its disk still has to say.
 const MOST_TRIES: u32 = 10;
+
+/// How long the slowest link takes for the most that may be on its way.
+const PATIENCE_MS: u64 = 1_800_000;
+
+/// How long what sessions leave waits in the relay's memory.
+const FLUSH_MS: u64 = 2_000;
 
 /// Ends of sessions that no correct peers have: a bug on either side.
 const NEVER: [&str; 2] = ["sync.protocol", "sync.not-authentic"];
@@ -120,6 +142,7 @@ impl World {
                 offers: 0,
                 new_entries: 0,
                 is_caught_up: false,
+                active_ms: self.clock.now_ms(),
             },
         );
         self.note(format!(
@@ -157,6 +180,7 @@ impl World {
         }
         match connection.line.send(is_up, now_ms, bytes.len()) {
             Some(at_ms) => {
+                connection.active_ms = at_ms;
                 connection.bytes += bytes.len() as u64;
                 self.figures.bytes += bytes.len() as u64;
                 let event = if is_up {
@@ -245,10 +269,44 @@ impl World {
         let answer = side.on_frame(&self.relay, bytes);
         self.answered(id, side, answer)?;
         self.spread()?;
+        self.after_write()
+    }
+
+    /// What follows when the relay has written something.
+    fn after_write(&mut self) -> Result<(), Failure> {
+        if self.relay.disk.is_dead() {
+            return self.crash_relay(true);
+        }
+        if !self.is_flush_planned {
+            self.is_flush_planned = true;
+            self.after(FLUSH_MS, Event::RelayFlush);
+        }
+        Ok(())
+    }
+
+    /// The relay writes what sessions left.
+    pub fn flush_relay(&mut self) -> Result<(), Failure> {
+        self.is_flush_planned = false;
+        self.relay.flush();
         if self.relay.disk.is_dead() {
             return self.crash_relay(true);
         }
         Ok(())
+    }
+
+    /// A parcel comes to the relay; answers go back to its authors.
+    pub fn bring_to_relay(&mut self, file: &[u8]) -> Result<(), Failure> {
+        let answers = self.relay.take_parcel(file);
+        self.note(format!(
+            "a parcel comes to the relay: {} answers",
+            answers.len()
+        ));
+        self.spread()?;
+        for answer in answers {
+            let device = self.dice.below(self.devices.len() as u64) as usize;
+            self.post(device, answer.into());
+        }
+        self.after_write()
     }
 
     /// The relay goes on with a connection.
@@ -495,7 +553,9 @@ impl World {
                 self.devices[device].is_explicit = true;
             }
             "store.no-space" => self.after(600_000, Event::Repair(device)),
-            "store.failed" => return self.crash(device),
+            // The app goes on, or is closed by its user.
+            "store.disk-failed" if self.dice.chance(50) => {}
+            "store.disk-failed" | "store.failed" => return self.crash(device),
             code if NEVER.contains(&code) && !self.config.is_evil() => {
                 return Err(Failure::new(
                     "honest peers understand each other",

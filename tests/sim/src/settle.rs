@@ -8,7 +8,25 @@ const QUIET_BYTES: u64 = 1_500;
 /// Rounds in which all must have come together.
 const ROUNDS: usize = 10;
 
+const NO_HANG: &str = "no session hangs";
+
 impl World {
+    /// A session that has begun goes on, ends, or has nothing left to do.
+    ///
+    /// # Errors
+    /// One that waits for what never comes.
+    pub fn check_hang(&self) -> Result<(), Failure> {
+        let now_ms = self.now_ms();
+        let hangs = self.connections.iter().find(|(_, c)| c.hangs(now_ms));
+        match hangs {
+            Some((id, connection)) if !self.config.is_evil() => Err(Failure::new(
+                NO_HANG,
+                format!("{id} of {}", self.devices[connection.device()].name),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Ends what users and accidents have begun, and brings everybody together.
     ///
     /// # Errors
@@ -54,6 +72,12 @@ impl World {
                 self.devices[device].is_online = true;
                 self.connect(device)?;
                 self.run_until(u64::MAX)?;
+                if self.devices[device].connection.is_some() {
+                    return Err(Failure::new(
+                        NO_HANG,
+                        format!("{} waits for ever", self.devices[device].name),
+                    ));
+                }
                 self.devices[device].is_online = false;
             }
             let loud: Vec<&str> = self

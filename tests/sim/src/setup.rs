@@ -1,5 +1,6 @@
 //! How a world begins: a school with its relay, teachers with phone and tablet, a
 //! second teacher, pupils; two courses; everybody in step.
+use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use crate::evil::Evil;
 use crate::failure::{Failure, OrFail};
 use crate::platform::{Clock, Machine};
 use crate::relay::{Relay, URL};
+use crate::sabotage::Sabotage;
 use crate::world::{Event, World};
 
 /// When worlds begin: 1 September 2026, 8:00 in Phnom Penh.
@@ -37,7 +39,12 @@ pub fn make(config: Config, seed: u64) -> Result<World, Failure> {
         .or_fail("harness")?;
     let clock = Clock::default();
     clock.set(BEGIN_MS);
-    let machine = Machine::new(clock.clone(), Dice::new(seed, "relay"), 0);
+    let chance = if config.sabotage.is_some_and(Sabotage::is_unseeded) {
+        RandomState::new().hash_one(seed)
+    } else {
+        seed
+    };
+    let machine = Machine::new(clock.clone(), Dice::new(chance, "relay"), 0);
     let mut relay = Relay::new(&folder.path().join("relay"), machine)?;
     relay.start()?;
     let mut world = World::new(config, clock, relay, folder, seed);
@@ -138,6 +145,7 @@ fn add(
         copy: None,
         durable_deeds: 0,
         last_sync: None,
+        is_clone: false,
     });
     Ok(())
 }
@@ -270,25 +278,32 @@ fn courses(world: &mut World) -> Result<(), Failure> {
     Ok(())
 }
 
+impl World {
+    /// Plans the day of a user, and what goes wrong with the device.
+    pub fn plan_day(&mut self, device: usize) {
+        let act = self.devices[device].dice.wait(2 * HOUR_MS);
+        let wake = self.devices[device].dice.wait(3 * HOUR_MS);
+        self.after(act, Event::Act(device));
+        self.after(wake, Event::Wake(device));
+        if self.config.is_hostile() {
+            let harm = self.dice.wait(16 * HOUR_MS);
+            self.after(harm, Event::Harm(device));
+        }
+    }
+}
+
 /// Plans the days of all users, and what goes wrong.
 fn begin(world: &mut World) {
     world.begun_ms = world.now_ms();
     for index in 0..world.devices.len() {
-        let act = world.devices[index].dice.wait(2 * 3_600_000);
-        let wake = world.devices[index].dice.wait(3 * 3_600_000);
-        world.after(act, Event::Act(index));
-        world.after(wake, Event::Wake(index));
-        if world.config.is_hostile() {
-            let harm = world.dice.wait(16 * 3_600_000);
-            world.after(harm, Event::Harm(index));
-        }
+        world.plan_day(index);
     }
     if world.config.is_evil() {
         world.evil = Some(Evil::begin());
         world.after(HOUR_MS, Event::Evil);
     } else {
-        let harm = world.dice.wait(16 * 3_600_000);
+        let harm = world.dice.wait(16 * HOUR_MS);
         world.after(harm, Event::RelayHarm);
     }
-    world.after(6 * 3_600_000, Event::Check);
+    world.after(6 * HOUR_MS, Event::Check);
 }

@@ -7,8 +7,11 @@ use stunity_store::ItemId;
 /// What somebody did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
-    /// Handed work in.
-    Submission { assignment: ObjectId },
+    /// Handed work in, from a draft that stays or not.
+    Submission {
+        assignment: ObjectId,
+        is_draft: bool,
+    },
     /// Said something.
     Comment { about: ObjectId, lane: Lane },
     /// Graded.
@@ -51,6 +54,8 @@ pub struct Deed {
     /// Whether the app said that it was done, and nothing took that back: a restored
     /// phone knows nothing of what was done after the copy.
     pub is_sure: bool,
+    /// The device that erased it, if nothing took that back.
+    pub erased_by: Option<usize>,
 }
 
 /// All of it.
@@ -66,6 +71,8 @@ pub struct Truth {
     pub pupils: BTreeSet<(SpaceId, AccountId)>,
     /// Pupils who left a course at some time: what they still hold is theirs.
     pub left: BTreeSet<(SpaceId, AccountId)>,
+    /// Whether a teacher has removed a pupil.
+    pub has_removed: bool,
     /// The lesson that the teachers write together.
     pub lesson: Option<DocId>,
     /// Devices' owners by account, for the words of failures.
@@ -91,7 +98,7 @@ impl Truth {
             .collect()
     }
 
-    /// Assignments of a course, by their titles.
+    /// The name of an account's owner.
     #[must_use]
     pub fn name(&self, account: AccountId) -> &str {
         self.names.get(&account).map_or("?", String::as_str)

@@ -1,6 +1,7 @@
 //! The world of one seed: devices, the relay, what is between them, and the queue of
 //! what happens next.
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::config::Config;
 use crate::device::Device;
@@ -41,6 +42,12 @@ pub enum Event {
     ToRelay(u64, Vec<u8>),
     /// A message arrives at the device.
     ToDevice(u64, Vec<u8>),
+    /// The relay writes what sessions left.
+    RelayFlush,
+    /// Somebody brings a parcel to the relay.
+    ParcelToRelay(Rc<[u8]>),
+    /// Somebody brings a parcel to a device.
+    ParcelToDevice(usize, Rc<[u8]>),
     /// The relay goes on with a connection.
     Pump(u64),
     /// A second without messages on a live connection.
@@ -58,6 +65,9 @@ pub enum Event {
     /// The invariants that hold at any time are checked.
     Check,
 }
+
+/// Far more than anything that ends takes: a run of two days has about a tenth.
+const MOST_EVENTS: u64 = 200_000;
 
 /// What a run has cost and seen.
 #[derive(Clone, Copy, Debug, Default)]
@@ -102,6 +112,8 @@ pub struct World {
     pub is_finale: bool,
     /// The operator, in a world whose relay lies.
     pub evil: Option<Evil>,
+    /// Whether the relay is about to write what sessions left.
+    pub is_flush_planned: bool,
     /// The folder of everything; dropped last.
     pub folder: tempfile::TempDir,
 }
@@ -134,6 +146,7 @@ impl World {
             begun_ms: 0,
             is_finale: false,
             evil: None,
+            is_flush_planned: false,
             folder,
         }
     }
@@ -192,6 +205,9 @@ impl World {
             };
             self.clock.set(at_ms.max(self.now_ms()));
             self.figures.events += 1;
+            if self.figures.events > MOST_EVENTS {
+                return Err(Failure::new("no storm", "something never comes to an end"));
+            }
             self.happen(event)?;
         }
         Ok(())
@@ -217,6 +233,9 @@ impl World {
             Event::Accept(connection) => self.accept(connection),
             Event::ToRelay(connection, bytes) => self.arrive_at_relay(connection, &bytes),
             Event::ToDevice(connection, bytes) => self.arrive_at_device(connection, &bytes),
+            Event::RelayFlush => self.flush_relay(),
+            Event::ParcelToRelay(file) => self.bring_to_relay(&file),
+            Event::ParcelToDevice(device, file) => self.bring_to_device(device, &file),
             Event::Pump(connection) => self.pump(connection),
             Event::Quiet(connection) => self.quiet(connection),
             Event::DeviceGone(connection) => {
