@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
@@ -51,7 +51,7 @@ struct Phone {
     /// Files that no relay has in full.
     photos: BTreeMap<BlobId, Vec<u8>>,
     typed: BTreeMap<DocId, Vec<Vec<u8>>>,
-    comments: usize,
+    comments: BTreeSet<u8>,
 }
 
 fn photo(n: u8) -> Vec<u8> {
@@ -68,7 +68,7 @@ impl Phone {
             store,
             photos: BTreeMap::new(),
             typed: BTreeMap::new(),
-            comments: 0,
+            comments: BTreeSet::new(),
         }
     }
 
@@ -94,7 +94,7 @@ impl Phone {
                 };
                 let op = event(self.class.space, self.lane, comment);
                 self.store.enqueue(&[op], NOW).unwrap();
-                self.comments += 1;
+                self.comments.insert(n);
             }
             Step::Photo(n) => {
                 let bytes = photo(n);
@@ -179,7 +179,7 @@ impl Phone {
         self.class.relay.give(&mut self.desk);
         prop_assert_eq!(self.store.unsent().unwrap(), Unsent::default());
         let arrived = self.desk.comments(object(9)).unwrap().len();
-        prop_assert_eq!(arrived, self.comments);
+        prop_assert_eq!(arrived, self.comments.len());
         Ok(())
     }
 }
