@@ -101,16 +101,21 @@ impl Writer<'_> {
         if let Some(known) = known {
             return Ok(known);
         }
-        let sequence = sql(
-            "SELECT n.sequence FROM entry e JOIN numbering n ON n.entry = e.n \
-             AND n.space = $2 WHERE e.id = $1 AND n.lane IN ($3, $4) ORDER BY n.sequence LIMIT 1",
-        )
+        // The space is looked at here: asked for it, SQLite goes through all of it.
+        let rows = sql("SELECT n.space, n.lane, n.sequence FROM entry e \
+             JOIN numbering n ON n.entry = e.n WHERE e.id = $1")
         .bind(id.0)
-        .bind(space.0)
-        .bind(lane.to_key())
-        .bind(Lane::All.to_key())
-        .scalar(&mut self.db)
+        .all(&mut self.db)
         .await?;
+        let lanes = [lane.to_key(), Lane::All.to_key()];
+        let mut sequence: Option<i64> = None;
+        for row in &rows {
+            let (of, lane): (&[u8], &[u8]) = (row.get(0)?, row.get(1)?);
+            if of == space.0 && lanes.iter().any(|key| key == lane) {
+                let found = row.get(2)?;
+                sequence = Some(sequence.map_or(found, |first| first.min(found)));
+            }
+        }
         self.memory.sequences.insert((space, lane, id), sequence);
         Ok(sequence)
     }
