@@ -18,7 +18,7 @@ const ITEM: &str = "SELECT e.header, e.signature, e.body, n.sequence, n.lane, n.
     n.lane_hash, n.space_hash, e.same_heads, e.heads, \
     LENGTH(e.header) + LENGTH(e.body) + 64, \
     CASE WHEN $1 <> $2 THEN (SELECT s.sequence FROM numbering s \
-    WHERE s.entry = n.entry AND s.space = $2) END \
+    WHERE s.entry = n.entry AND s.space = $2 ORDER BY s.sequence LIMIT 1) END \
     FROM numbering n JOIN entry e ON e.n = n.entry WHERE n.space = $1";
 
 fn item(row: &Row, target: Target, epoch: u64) -> Result<LogItem, ServerError> {
