@@ -129,7 +129,8 @@ fn names() -> Result<Vec<String>, String> {
         let folder = tools::root().join(folder);
         for file in std::fs::read_dir(folder).map_err(|error| error.to_string())? {
             let path = file.map_err(|error| error.to_string())?.path();
-            if path.extension().is_some_and(|kind| kind == "rs") {
+            // A file, or a folder with one that begins.
+            if path.extension().is_some_and(|kind| kind == "rs") || path.join("main.rs").exists() {
                 names.extend(
                     path.file_stem()
                         .and_then(|name| name.to_str())

@@ -1,27 +1,47 @@
-//! Where the relays of tests keep their log: a file each, or, where
-//! `STUNITY_TEST_POSTGRES` names a server, a database each; and what stands in it.
+//! Where the relays of tests keep their log and files: a database file and a folder
+//! each, or, where `STUNITY_TEST_POSTGRES` names a server, a database each, where
+//! `STUNITY_TEST_S3` names a bucket, a folder in it each; and what stands in a database.
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use stunity_proto::EntryId;
 use stunity_server::Log;
+use stunity_server::blobs::Blobs;
 use stunity_server::db::{Dialect, Source, sql};
+
+/// A name of its own for what a test makes on a server: tests of one process share it.
+fn name() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("test_{}_{number}", std::process::id())
+}
+
+/// Where a new relay's files lie whose folder this is, as [`Blobs::open`] takes it:
+/// in a bucket if there is an address.
+#[must_use]
+pub fn new_bucket() -> Option<String> {
+    let server = std::env::var("STUNITY_TEST_S3").ok()?;
+    Some(format!("{server}/{}", name()))
+}
+
+/// The files of the relay whose folder this is.
+///
+/// # Panics
+/// If the folder cannot be made, or the address is none.
+#[must_use]
+pub fn files(bucket: Option<&str>, folder: &Path) -> Blobs {
+    Blobs::open(bucket, &folder.join("blobs")).expect("a folder or a bucket")
+}
 
 /// A new database for the relay whose folder this is.
 ///
 /// # Panics
 /// If the server that the environment names makes no database.
 pub async fn new_database(folder: &Path) -> Source {
-    /// Tests of one process have databases of their own.
-    static NEXT: AtomicU32 = AtomicU32::new(0);
     let Ok(server) = std::env::var("STUNITY_TEST_POSTGRES") else {
         return Source::new(folder, None).expect("a file needs no address");
     };
-    let name = format!(
-        "test_{}_{}",
-        std::process::id(),
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    );
+    let name = name();
     let mut connection = Source::new(folder, Some(&server))
         .expect("STUNITY_TEST_POSTGRES is an address")
         .connect()

@@ -5,10 +5,11 @@ use stunity_identity::{
     AccountEvent, Certificate, CutOff, Device, DeviceKeys, Issuer, KexSecret, Revocation,
     SigningKey, StaffRoles, sign_entry,
 };
-use stunity_model::events::Event;
+use stunity_model::events::{Comment, Event};
 use stunity_proto::pack::ChainKey;
 use stunity_proto::{
-    AccountId, Body, Entry, EntryId, Hash, Header, Heads, Kind, Lane, SchoolId, Signer, SpaceId,
+    AccountId, Body, Entry, EntryId, Hash, Header, Heads, Kind, Lane, ObjectId, SchoolId, Signer,
+    SpaceId,
 };
 use stunity_server::log::{Join, Proof};
 use stunity_sync::replica::Outcome;
@@ -22,6 +23,16 @@ pub type Op = (Kind, Vec<u8>);
 pub fn op(event: impl Into<Event>) -> Op {
     let event = event.into();
     (Kind::Event(event.code()), event.encode())
+}
+
+/// A comment with an id of this byte.
+pub fn comment(id: u8, about: ObjectId, text: &str) -> Op {
+    op(Comment {
+        comment: ObjectId([id; 16]),
+        about,
+        parent: None,
+        text: text.into(),
+    })
 }
 
 /// A device of an account, by hand.

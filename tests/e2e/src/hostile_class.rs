@@ -145,6 +145,16 @@ impl HostileClass {
         self.school.sync(&mut self.teacher).await;
     }
 
+    /// The texts that the teacher's device shows below the assignment.
+    ///
+    /// # Panics
+    /// If the database does not answer.
+    pub fn comments(&self) -> Vec<String> {
+        let rows = self.teacher.store().comments(self.assignment);
+        let rows = rows.expect("a query");
+        rows.into_iter().map(|row| row.text).collect()
+    }
+
     /// Uploads entries; what became of each.
     pub async fn upload(&self, entries: &[Entry]) -> Vec<Outcome> {
         let appended = self.school.log.append_entries(None, entries.to_vec()).await;

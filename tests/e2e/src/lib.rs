@@ -1,5 +1,6 @@
 //! A relay in this process, devices on real databases, links that are cut.
 
+mod class;
 mod database;
 pub mod frozen;
 pub mod hand;
@@ -8,6 +9,7 @@ mod link;
 mod school;
 mod trace_link;
 
+pub use class::{Class, noise};
 pub use database::{new_database, relay_traces, tables_with};
 pub use hand::Hand;
 pub use hostile_class::{DUE, HostileClass, carry, say, traces};

@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use stunity_client::{Client, Link, driver};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -42,6 +43,25 @@ impl CutLink {
             carried,
             connections,
         }
+    }
+
+    /// Syncs a device over it until everything came through; `between` runs after
+    /// each cut.
+    ///
+    /// # Panics
+    /// If that takes more than 400 connections.
+    pub async fn sync(&self, client: &mut Client, mut between: impl FnMut(&mut Client)) {
+        let via = Link {
+            connect_to: Some(format!("http://{}", self.address)),
+        };
+        for _ in 0..400 {
+            let report = driver::sync(client, &via).await;
+            if report.is_ok_and(|report| report.caught_up) {
+                return;
+            }
+            between(client);
+        }
+        panic!("never came through");
     }
 
     /// Bytes carried so far, upgrades included.

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use stunity_client::{Client, Joining, Link, Report, driver};
 use stunity_identity::StaffRoles;
 use stunity_server::db::Source;
-use stunity_server::platform::Platform;
+use stunity_server::platform::{Platform, System};
 use stunity_server::{Log, serve};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+
+use crate::database::{files, new_bucket};
 
 /// A relay in this process.
 pub struct School {
@@ -19,6 +21,7 @@ pub struct School {
     /// Where it listens.
     pub address: SocketAddr,
     source: Source,
+    bucket: Option<String>,
     stop: Option<oneshot::Sender<()>>,
 }
 
@@ -28,8 +31,12 @@ impl School {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let relay = folder.path().join("relay");
         let database = crate::new_database(&relay).await;
-        let log = Log::open_at(&relay, &database).await.expect("a new school");
-        Self::with(folder, log, database).await
+        let bucket = new_bucket();
+        let blobs = files(bucket.as_deref(), &relay);
+        let log = Log::open_beside(&relay, &database, Arc::new(System), blobs)
+            .await
+            .expect("a new school");
+        Self::with(folder, log, database, bucket).await
     }
 
     /// The school whose relay lies in the folder `relay` of another, in a file, by
@@ -40,10 +47,15 @@ impl School {
         let log = Log::open_with(&relay, &database, platform)
             .await
             .expect("keys and a database, or neither");
-        Self::with(folder, log, database).await
+        Self::with(folder, log, database, None).await
     }
 
-    async fn with(folder: tempfile::TempDir, log: Log, source: Source) -> Self {
+    async fn with(
+        folder: tempfile::TempDir,
+        log: Log,
+        source: Source,
+        bucket: Option<String>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a free port on loopback");
@@ -53,6 +65,7 @@ impl School {
             log,
             address,
             source,
+            bucket,
             stop: None,
         };
         school.serve(listener);
@@ -81,7 +94,9 @@ impl School {
                 Err(_) => tokio::task::yield_now().await,
             }
         };
-        self.log = Log::open_at(&self.path("relay"), &self.source)
+        let relay = self.path("relay");
+        let blobs = files(self.bucket.as_deref(), &relay);
+        self.log = Log::open_beside(&relay, &self.source, Arc::new(System), blobs)
             .await
             .expect("the school's own folder");
         self.serve(listener);

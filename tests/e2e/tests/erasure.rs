@@ -5,9 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
-use stunity_client::{Client, Link, NewAssignment, NewCourse, Place, Work, driver};
+use stunity_client::{Client, NewAssignment, NewCourse, Place, Work};
 use stunity_documents::DocType;
-use stunity_e2e::{CutLink, School, tables_with};
+use stunity_e2e::{CutLink, School, noise, tables_with};
 use stunity_identity::StaffRoles;
 use stunity_model::Roles;
 use stunity_model::sabotage::{Check, Sabotage};
@@ -60,6 +60,9 @@ fn holders(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// A link is cut after so many bytes: packs are left in part.
+const PART: i64 = 8 * 1024;
+
 fn nowhere() -> Vec<PathBuf> {
     Vec::new()
 }
@@ -70,29 +73,6 @@ async fn relay_holds(school: &School) -> bool {
     school.log.flush().await.unwrap();
     let tables = tables_with(&school.log, TAIL).await;
     !tables.is_empty() || !holders(&school.path("relay")).is_empty()
-}
-
-/// Syncs over a link that is cut so often that packs are left in part.
-async fn sync_in_parts(school: &School, client: &mut Client) {
-    let link = CutLink::new(school.address, 8 * 1024).await;
-    let via = Link {
-        connect_to: Some(format!("http://{}", link.address)),
-    };
-    for _ in 0..100 {
-        if driver::sync(client, &via)
-            .await
-            .is_ok_and(|report| report.caught_up)
-        {
-            return;
-        }
-    }
-    panic!("never came through");
-}
-
-fn noise() -> String {
-    (1..1500u64)
-        .map(|n| format!("{:x} ", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
-        .collect()
 }
 
 /// A class in which the canary was handed in, said, attached and typed, and every
@@ -142,16 +122,25 @@ async fn class() -> Class {
             course,
             assignment,
             attempt: 1,
-            text: format!("my {CANARY} {}", noise()),
+            text: format!("my {CANARY} {}", noise(0, 1500)),
             blobs: vec![manifest.blob],
         })
         .unwrap();
     let place = Place::Course(course);
     let comment = pupil.reply(place, assignment, None, CANARY).unwrap();
     pupil.reply(place, assignment, None, "this stays").unwrap();
-    sync_in_parts(&school, &mut pupil).await;
-    sync_in_parts(&school, &mut second).await;
-    sync_in_parts(&school, &mut teacher).await;
+    CutLink::new(school.address, PART)
+        .await
+        .sync(&mut pupil, |_| {})
+        .await;
+    CutLink::new(school.address, PART)
+        .await
+        .sync(&mut second, |_| {})
+        .await;
+    CutLink::new(school.address, PART)
+        .await
+        .sync(&mut teacher, |_| {})
+        .await;
     let submission = teacher.store().submissions(course, None).unwrap()[0].entry;
     assert_eq!(
         second.document_view(draft).unwrap().text("body"),

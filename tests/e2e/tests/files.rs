@@ -2,43 +2,12 @@
 //! says.
 #![allow(clippy::unwrap_used)] // A failed step fails the test.
 
-use stunity_client::{Client, Link, NewAssignment, NewCourse, Work, driver};
-use stunity_e2e::{CutLink, School};
+use stunity_client::{Client, Link, driver};
+use stunity_e2e::{Class, CutLink};
 use stunity_identity::StaffRoles;
 use stunity_model::metered::Network;
 use stunity_proto::blob::Manifest;
-use stunity_proto::{BlobId, Lane, ObjectId, SpaceId};
-
-struct Class {
-    school: School,
-    teacher: Client,
-    pupil: Client,
-    course: SpaceId,
-    assignment: ObjectId,
-}
-
-async fn class() -> Class {
-    let school = School::new().await;
-    let mut teacher = school.join("teacher", StaffRoles::TEACHER).await;
-    let mut pupil = school.join("pupil", StaffRoles::default()).await;
-    school.sync(&mut teacher).await;
-    let course = teacher.create_course(NewCourse::default()).unwrap();
-    let new = NewAssignment {
-        max_points: 1000,
-        ..NewAssignment::default()
-    };
-    let assignment = teacher.publish_assignment(course, new).unwrap();
-    teacher.enrol(course, pupil.store().account()).unwrap();
-    school.sync(&mut teacher).await;
-    school.sync(&mut pupil).await;
-    Class {
-        school,
-        teacher,
-        pupil,
-        course,
-        assignment,
-    }
-}
+use stunity_proto::{BlobId, Lane};
 
 /// Bytes that nothing makes shorter, every chunk another.
 fn noise(len: usize) -> Vec<u8> {
@@ -54,40 +23,12 @@ fn noise(len: usize) -> Vec<u8> {
         .collect()
 }
 
-fn work(class: &Class, text: &str) -> Work {
-    Work {
-        course: class.course,
-        assignment: class.assignment,
-        attempt: 1,
-        text: text.into(),
-        blobs: Vec::new(),
-    }
-}
-
 fn keep(client: &mut Client, bytes: &[u8], media: &str) -> Manifest {
     client.keep_file(&mut &bytes[..], media, None).unwrap()
 }
 
 fn held(client: &Client, blob: BlobId) -> Option<Vec<u8>> {
     client.store().blob_bytes(blob).unwrap()
-}
-
-/// Syncs over a link that is cut until everything came through; `between` runs after
-/// each cut.
-async fn through(client: &mut Client, link: &CutLink, mut between: impl FnMut(&mut Client, u64)) {
-    let via = Link {
-        connect_to: Some(format!("http://{}", link.address)),
-    };
-    for _ in 0..400 {
-        if driver::sync(client, &via)
-            .await
-            .is_ok_and(|report| report.caught_up)
-        {
-            return;
-        }
-        between(client, link.connections());
-    }
-    panic!("never came through");
 }
 
 #[tokio::test]
@@ -99,7 +40,7 @@ async fn a_video_crosses_a_link_that_is_cut_and_both_sides_are_killed_once() {
     // A video of 20 MB takes minutes; every cut of it is like these.
     let megabytes = std::env::var("STUNITY_VIDEO_MB").map_or(2, |mb| mb.parse().unwrap());
     let len: usize = megabytes << 20;
-    let mut class = class().await;
+    let mut class = Class::new().await;
     let bytes = noise(len);
     let video = keep(&mut class.pupil, &bytes, "video/mp4");
     let lane = Lane::One(class.pupil.store().account());
@@ -115,25 +56,20 @@ async fn a_video_crosses_a_link_that_is_cut_and_both_sides_are_killed_once() {
         assert!(!cut.is_ok_and(|report| report.caught_up));
     }
     let before = link.carried();
+    let essay = class.essay("written meanwhile");
     let Class {
         mut school,
         mut teacher,
         pupil,
         course,
-        assignment,
+        ..
     } = class;
     drop(pupil);
     school.restart().await;
     let mut pupil = Client::open(&school.path("pupil")).unwrap();
     let link = CutLink::new(school.address, CUT).await;
     let mut text_came_first = None;
-    let mut text = Some(Work {
-        course,
-        assignment,
-        attempt: 1,
-        text: "written meanwhile".into(),
-        blobs: Vec::new(),
-    });
+    let mut text = Some(essay);
     let via = Link {
         connect_to: Some(format!("http://{}", link.address)),
     };
@@ -176,7 +112,7 @@ async fn a_video_crosses_a_link_that_is_cut_and_both_sides_are_killed_once() {
     }
     drop(teacher);
     let mut teacher = Client::open(&school.path("teacher")).unwrap();
-    through(&mut teacher, &link, |_, _| {}).await;
+    link.sync(&mut teacher, |_| {}).await;
     assert_eq!(held(&teacher, video.blob).unwrap(), bytes);
     let (down, cuts) = (link.carried(), link.connections());
     println!("down: {down} bytes over {cuts} connections");
@@ -189,7 +125,7 @@ async fn a_video_crosses_a_link_that_is_cut_and_both_sides_are_killed_once() {
 
 #[tokio::test]
 async fn a_file_is_read_by_the_readers_of_its_lane_and_nobody_else() {
-    let mut class = class().await;
+    let mut class = Class::new().await;
     let mut stranger = class.school.join("stranger", StaffRoles::default()).await;
     class
         .teacher
@@ -198,7 +134,7 @@ async fn a_file_is_read_by_the_readers_of_its_lane_and_nobody_else() {
     class.school.sync(&mut class.teacher).await;
     class.school.sync(&mut stranger).await;
     let photo = keep(&mut class.pupil, &noise(100_000), "image/jpeg");
-    let mut essay = work(&class, "with a photo");
+    let mut essay = class.essay("with a photo");
     essay.blobs.push(photo.blob);
     class.pupil.submit(essay).unwrap();
     class.school.sync(&mut class.pupil).await;
@@ -248,9 +184,9 @@ async fn a_file_is_read_by_the_readers_of_its_lane_and_nobody_else() {
 
 #[tokio::test]
 async fn long_text_becomes_a_file_and_comes_back_on_request() {
-    let mut class = class().await;
+    let mut class = Class::new().await;
     let long = "ភាសាខ្មែរ ".repeat(3000);
-    let essay = work(&class, &long);
+    let essay = class.essay(&long);
     class.pupil.submit(essay).unwrap();
     class.school.sync(&mut class.pupil).await;
     class.school.sync(&mut class.teacher).await;
@@ -268,7 +204,7 @@ async fn long_text_becomes_a_file_and_comes_back_on_request() {
 
 #[tokio::test]
 async fn on_mobile_data_text_goes_images_ask_and_video_waits() {
-    let mut class = class().await;
+    let mut class = Class::new().await;
     let lane = Lane::One(class.pupil.store().account());
     let kinds = [
         (70_000, "text/plain"),
@@ -313,7 +249,7 @@ async fn on_mobile_data_text_goes_images_ask_and_video_waits() {
 
 #[tokio::test]
 async fn a_file_that_the_relay_does_not_have_yet_is_asked_for_again() {
-    let mut class = class().await;
+    let mut class = Class::new().await;
     let lane = Lane::One(class.pupil.store().account());
     let photo = keep(&mut class.pupil, &noise(300_000), "image/png");
     class.pupil.share_file(class.course, lane, &photo).unwrap();
@@ -340,9 +276,9 @@ async fn a_file_that_the_relay_does_not_have_yet_is_asked_for_again() {
 #[tokio::test]
 async fn a_small_file_travels_in_a_parcel() {
     use stunity_store::{ParcelTo, Span};
-    let mut class = class().await;
+    let mut class = Class::new().await;
     let photo = keep(&mut class.pupil, &noise(150_000), "image/png");
-    let mut essay = work(&class, "with a photo");
+    let mut essay = class.essay("with a photo");
     essay.blobs.push(photo.blob);
     class.pupil.submit(essay).unwrap();
     let mut file = Vec::new();

@@ -1,78 +1,10 @@
 //! Work travels by whoever passes by.
 #![allow(clippy::unwrap_used)] // A failed step fails the test.
 
-use stunity_client::{
-    Client, ClientError, HandedOver, NewAssignment, NewCourse, NewGrade, Taken, Work,
-};
-use stunity_e2e::School;
-use stunity_identity::StaffRoles;
-use stunity_proto::{ObjectId, SpaceId};
+use stunity_client::{Client, ClientError, HandedOver, NewGrade, Taken};
+use stunity_e2e::{Class, noise};
+use stunity_proto::SpaceId;
 use stunity_store::{ItemState, ParcelImport, ParcelTo, Span, StoreError};
-
-struct Class {
-    school: School,
-    teacher: Client,
-    pupil: Client,
-    classmate: Client,
-    course: SpaceId,
-    assignment: ObjectId,
-}
-
-/// A course with two pupils, all in sync.
-async fn class() -> Class {
-    let school = School::new().await;
-    let mut teacher = school.join("teacher", StaffRoles::TEACHER).await;
-    let mut pupil = school.join("pupil", StaffRoles::default()).await;
-    let mut classmate = school.join("classmate", StaffRoles::default()).await;
-    school.sync(&mut teacher).await;
-    let course = teacher.create_course(NewCourse::default()).unwrap();
-    let assignment = teacher
-        .publish_assignment(
-            course,
-            NewAssignment {
-                title: "Essay".into(),
-                max_points: 1000,
-                ..NewAssignment::default()
-            },
-        )
-        .unwrap();
-    for client in [&pupil, &classmate] {
-        teacher.enrol(course, client.store().account()).unwrap();
-    }
-    school.sync(&mut teacher).await;
-    school.sync(&mut pupil).await;
-    school.sync(&mut classmate).await;
-    Class {
-        school,
-        teacher,
-        pupil,
-        classmate,
-        course,
-        assignment,
-    }
-}
-
-/// Text that no compression makes short.
-fn noise(seed: u64, words: u64) -> String {
-    (1..=words)
-        .map(|n| {
-            format!(
-                "{:x} ",
-                (n * (2 * seed + 1)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            )
-        })
-        .collect()
-}
-
-fn work(class: &Class, text: &str) -> Work {
-    Work {
-        course: class.course,
-        assignment: class.assignment,
-        attempt: 1,
-        text: text.into(),
-        blobs: Vec::new(),
-    }
-}
 
 fn export(client: &mut Client, span: Span, to: &[ParcelTo]) -> Vec<u8> {
     let mut file = Vec::new();
@@ -113,23 +45,24 @@ fn held_of(course: SpaceId) -> Span {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn work_without_a_network_is_handed_in_through_a_classmates_phone() {
-    let mut class = class().await;
+    let mut class = Class::new().await;
+    let mut classmate = class.classmate("classmate").await;
     let text = noise(1, 1000);
-    let essay = work(&class, &text);
+    let essay = class.essay(&text);
     let item = class.pupil.submit(essay).unwrap();
     let file = export(&mut class.pupil, Span::Waiting, &[ParcelTo::Relay]);
     let state = |client: &Client| client.store().item_status(item).unwrap().unwrap().state;
     assert_eq!(state(&class.pupil), ItemState::Carried);
 
-    let taken = class.classmate.take_parcel(&mut &file[..]).unwrap();
+    let taken = classmate.take_parcel(&mut &file[..]).unwrap();
     assert!(matches!(taken, Taken::Carried(_)));
-    let answers = hand_over(&mut class.classmate).remove(0).answers;
-    assert_eq!(class.classmate.store().carried().unwrap(), Vec::new());
+    let answers = hand_over(&mut classmate).remove(0).answers;
+    assert_eq!(classmate.store().carried().unwrap(), Vec::new());
     class.school.sync(&mut class.teacher).await;
     assert_eq!(submissions(&class), std::slice::from_ref(&text));
 
     // The carrier's own sync brings it nothing of what it carried.
-    let report = class.school.sync(&mut class.classmate).await;
+    let report = class.school.sync(&mut classmate).await;
     assert_eq!(report.new_entries, 0);
 
     // The author asks for the results and sends nothing again.
@@ -144,20 +77,21 @@ async fn work_without_a_network_is_handed_in_through_a_classmates_phone() {
     let (import, is_whole) = opened(&mut class.pupil, &answers[0]);
     assert!(is_whole);
     assert_eq!((import.receipts, import.left_out), (0, 0), "known by now");
-    let refused = class.classmate.take_parcel(&mut &answers[0][..]);
+    let refused = classmate.take_parcel(&mut &answers[0][..]);
     assert_eq!(refused.unwrap_err().code(), "store.not-allowed");
 
     // A second carrier comes later with the same file.
-    class.classmate.take_parcel(&mut &file[..]).unwrap();
-    hand_over(&mut class.classmate);
+    classmate.take_parcel(&mut &file[..]).unwrap();
+    hand_over(&mut classmate);
     class.school.sync(&mut class.teacher).await;
     assert_eq!(submissions(&class), [text]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn receipts_and_refusals_come_back_by_file() {
-    let mut class = class().await;
-    let essay = work(&class, "an essay");
+    let mut class = Class::new().await;
+    let mut classmate = class.classmate("classmate").await;
+    let essay = class.essay("an essay");
     let item = class.pupil.submit(essay).unwrap();
     let forged = NewGrade {
         course: class.course,
@@ -170,8 +104,8 @@ async fn receipts_and_refusals_come_back_by_file() {
     };
     class.pupil.grade(forged).unwrap();
     let file = export(&mut class.pupil, Span::Waiting, &[ParcelTo::Relay]);
-    class.classmate.take_parcel(&mut &file[..]).unwrap();
-    let answer = hand_over(&mut class.classmate).remove(0).answers.remove(0);
+    classmate.take_parcel(&mut &file[..]).unwrap();
+    let answer = hand_over(&mut classmate).remove(0).answers.remove(0);
 
     let (import, _) = opened(&mut class.pupil, &answer);
     assert!(import.refused > 0);
@@ -190,9 +124,9 @@ async fn receipts_and_refusals_come_back_by_file() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_parcel_that_never_arrives_costs_one_question() {
-    let mut class = class().await;
+    let mut class = Class::new().await;
     let text = noise(2, 1000);
-    let essay = work(&class, &text);
+    let essay = class.essay(&text);
     class.pupil.submit(essay).unwrap();
     export(&mut class.pupil, Span::Waiting, &[ParcelTo::Relay]);
     class.school.sync(&mut class.pupil).await;
@@ -202,9 +136,9 @@ async fn a_parcel_that_never_arrives_costs_one_question() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_small_parcels_do_not_block_the_next_session() {
-    let mut class = class().await;
+    let mut class = Class::new().await;
     for attempt in 1..=12 {
-        let mut essay = work(&class, "short");
+        let mut essay = class.essay("short");
         essay.attempt = attempt;
         class.pupil.submit(essay).unwrap();
         export(&mut class.pupil, Span::Waiting, &[ParcelTo::Relay]);
@@ -217,8 +151,9 @@ async fn many_small_parcels_do_not_block_the_next_session() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_course_passes_from_device_to_device_with_its_receipts() {
-    let mut class = class().await;
-    class.pupil.submit(work(&class, "mine alone")).unwrap();
+    let mut class = Class::new().await;
+    let mut classmate = class.classmate("classmate").await;
+    class.pupil.submit(class.essay("mine alone")).unwrap();
     class.school.sync(&mut class.pupil).await;
     class
         .teacher
@@ -226,29 +161,29 @@ async fn a_course_passes_from_device_to_device_with_its_receipts() {
         .unwrap();
     class.school.sync(&mut class.teacher).await;
 
-    let account = class.classmate.store().account();
+    let account = classmate.store().account();
     let file = export(
         &mut class.teacher,
         held_of(class.course),
         &[ParcelTo::Account(account)],
     );
-    let (import, is_whole) = opened(&mut class.classmate, &file);
+    let (import, is_whole) = opened(&mut classmate, &file);
     assert!(is_whole);
     assert_eq!((import.new_entries, import.receipts), (1, 1), "{import:?}");
-    let store = class.classmate.store();
+    let store = classmate.store();
     assert_eq!(store.lessons(class.course).unwrap().len(), 1);
     // Neither the other's work nor what the staff alone read.
     assert_eq!(store.submissions(class.course, None).unwrap().len(), 0);
 
-    let (again, _) = opened(&mut class.classmate, &file);
+    let (again, _) = opened(&mut classmate, &file);
     assert_eq!((again.new_entries, again.receipts), (0, 0));
-    let report = class.school.sync(&mut class.classmate).await;
+    let report = class.school.sync(&mut classmate).await;
     assert_eq!(report.new_entries, 0, "held already");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cut_file_gives_its_good_parts_and_the_whole_one_the_rest() {
-    let mut class = class().await;
+    let mut class = Class::new().await;
     for lesson in 0..12 {
         let text = noise(lesson + 3, 1200);
         class
@@ -280,8 +215,9 @@ async fn a_cut_file_gives_its_good_parts_and_the_whole_one_the_rest() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_recipient_may_not_read_is_not_exported_to_it() {
-    let mut class = class().await;
-    class.pupil.submit(work(&class, "mine alone")).unwrap();
+    let mut class = Class::new().await;
+    let classmate = class.classmate("classmate").await;
+    class.pupil.submit(class.essay("mine alone")).unwrap();
     class.school.sync(&mut class.pupil).await;
     let me = class.pupil.store().account();
     let span = Span::Held {
@@ -290,7 +226,7 @@ async fn what_a_recipient_may_not_read_is_not_exported_to_it() {
         after: 0,
         to: None,
     };
-    let to = ParcelTo::Account(class.classmate.store().account());
+    let to = ParcelTo::Account(classmate.store().account());
     // Its devices are not even known here before they are needed.
     let refused = class.pupil.export_parcel(span, &[to], &mut Vec::new());
     assert!(matches!(

@@ -3,40 +3,16 @@
 #![allow(clippy::unwrap_used)] // A failed step fails the test.
 
 use futures_util::{SinkExt, StreamExt};
-use stunity_client::{Client, NewCourse, NewQuestion, NewQuiz, System};
-use stunity_e2e::School;
+use stunity_client::{Client, NewQuestion, NewQuiz, System};
+use stunity_e2e::Class;
 use stunity_ffi::{Account, Step, SyncReport, begin_sync};
-use stunity_identity::StaffRoles;
 use stunity_model::events::Answer;
 use stunity_model::work::Workflow;
 use stunity_proto::{ObjectId, SpaceId};
+use stunity_store::WorkRow;
 use tokio_tungstenite::tungstenite::Message;
 
 const SECRET: &str = "photosynthesis-is-the-answer";
-
-struct Class {
-    school: School,
-    teacher: Client,
-    pupil: Client,
-    course: SpaceId,
-}
-
-async fn class() -> Class {
-    let school = School::new().await;
-    let mut teacher = school.join("teacher", StaffRoles::TEACHER).await;
-    let mut pupil = school.join("pupil", StaffRoles::default()).await;
-    school.sync(&mut teacher).await;
-    let course = teacher.create_course(NewCourse::default()).unwrap();
-    teacher.enrol(course, pupil.store().account()).unwrap();
-    school.sync(&mut teacher).await;
-    school.sync(&mut pupil).await;
-    Class {
-        school,
-        teacher,
-        pupil,
-        course,
-    }
-}
 
 fn question(options: &[&str], right: &[u64], answer: Option<&str>) -> NewQuestion {
     NewQuestion {
@@ -71,6 +47,14 @@ async fn publish(class: &mut Class, attempts: u64, questions: Vec<NewQuestion>) 
     quiz
 }
 
+/// How the pupil's device shows her quiz.
+fn of_quiz(pupil: &Client, course: SpaceId, quiz: ObjectId) -> WorkRow {
+    let store = pupil.store();
+    let rows = store.work(course, Some(store.account())).unwrap();
+    let of_quiz = rows.into_iter().find(|row| row.assignment == quiz);
+    of_quiz.unwrap()
+}
+
 fn contains(folder: &std::path::Path, text: &str) -> bool {
     std::fs::read_dir(folder).unwrap().any(|file| {
         let bytes = std::fs::read(file.unwrap().path()).unwrap_or_default();
@@ -82,14 +66,13 @@ fn contains(folder: &std::path::Path, text: &str) -> bool {
 
 #[tokio::test]
 async fn a_quiz_is_marked_by_the_teachers_device_and_shown_to_the_pupil() {
-    let mut class = class().await;
+    let mut class = Class::new().await;
     let questions = vec![
         question(&["grow", "walk", "breathe"], &[0, 2], None),
         question(&["yes", "no"], &[1], None),
     ];
     let quiz = publish(&mut class, 1, questions).await;
     let course = class.course;
-    let me = class.pupil.store().account();
 
     assert_eq!(class.pupil.begin_quiz(course, quiz).unwrap(), 1);
     assert_eq!(
@@ -115,12 +98,9 @@ async fn a_quiz_is_marked_by_the_teachers_device_and_shown_to_the_pupil() {
     class.school.sync(&mut class.pupil).await;
     class.school.sync(&mut class.teacher).await;
     class.school.sync(&mut class.pupil).await;
-    let rows = class.pupil.store().work(course, Some(me)).unwrap();
-    assert_eq!(
-        (rows[0].workflow, rows[0].points),
-        (Workflow::Graded, Some(150))
-    );
-    assert_eq!(rows[0].status(), "GRADED");
+    let work = of_quiz(&class.pupil, course, quiz);
+    assert_eq!((work.workflow, work.points), (Workflow::Graded, Some(150)));
+    assert_eq!(work.status(), "GRADED");
     let attempts = class
         .teacher
         .store()
@@ -138,8 +118,8 @@ async fn a_quiz_is_marked_by_the_teachers_device_and_shown_to_the_pupil() {
     assert_eq!(class.teacher.mark_quizzes().unwrap(), 1);
     class.school.sync(&mut class.teacher).await;
     class.school.sync(&mut class.pupil).await;
-    let rows = class.pupil.store().work(course, Some(me)).unwrap();
-    assert_eq!(rows[0].points, Some(200));
+    let work = of_quiz(&class.pupil, course, quiz);
+    assert_eq!(work.points, Some(200));
 }
 
 /// Syncs as a browser's worker does: the host owns the connections.
@@ -170,10 +150,9 @@ async fn carry(folder: &std::path::Path) -> SyncReport {
 
 #[tokio::test]
 async fn a_teacher_whose_host_owns_the_connection_sends_marks_at_once() {
-    let mut class = class().await;
+    let mut class = Class::new().await;
     let quiz = publish(&mut class, 1, vec![question(&["yes", "no"], &[1], None)]).await;
     let course = class.course;
-    let me = class.pupil.store().account();
     class.pupil.begin_quiz(course, quiz).unwrap();
     class
         .pupil
@@ -186,13 +165,13 @@ async fn a_teacher_whose_host_owns_the_connection_sends_marks_at_once() {
     assert!(report.caught_up, "{report:?}");
 
     class.school.sync(&mut class.pupil).await;
-    let rows = class.pupil.store().work(course, Some(me)).unwrap();
-    assert_eq!(rows[0].points, Some(100));
+    let work = of_quiz(&class.pupil, course, quiz);
+    assert_eq!(work.points, Some(100));
 }
 
 #[tokio::test]
 async fn no_pupils_device_ever_holds_an_answer_key() {
-    let mut class = class().await;
+    let mut class = Class::new().await;
     let questions = vec![
         question(&["grow", "walk"], &[0], None),
         question(&[], &[], Some(SECRET)),
@@ -232,7 +211,6 @@ async fn no_pupils_device_ever_holds_an_answer_key() {
     let mark = attempts[0].mark.unwrap();
     assert_eq!((mark.points, mark.released), (100, false));
     assert_eq!(attempts[0].marking.as_ref().unwrap().open, [2]);
-    let me = class.pupil.store().account();
-    let rows = class.pupil.store().work(course, Some(me)).unwrap();
-    assert_eq!((rows[0].status(), rows[0].points), ("SUBMITTED", None));
+    let work = of_quiz(&class.pupil, course, quiz);
+    assert_eq!((work.status(), work.points), ("SUBMITTED", None));
 }
