@@ -10,8 +10,7 @@ use stunity_proto::{
 use crate::account_event::MAX_ACCOUNT_EVENT;
 use crate::account_fold::{self, Checks, State};
 use crate::{
-    AccountEvent, Certificate, Device, IdentityError, Position, Revocation, VerifyingKey,
-    verify_entry,
+    AccountEvent, Certificate, Covers, Device, IdentityError, Position, Revocation, VerifyingKey,
 };
 
 /// Entries that one log takes: a person adds and loses some devices a year.
@@ -419,6 +418,19 @@ impl AccountLog {
     /// signer's, or a bad signature. A signer that the log does not know is no
     /// error but [`Standing::Unknown`], unverified: its log may still come.
     pub fn verify(&self, entry: &Entry) -> Result<Standing, IdentityError> {
+        self.verify_covered(entry, &Covers::default())
+    }
+
+    /// As [`AccountLog::verify`], of an entry that may have come without its signature.
+    ///
+    /// # Errors
+    /// As [`AccountLog::verify`], and [`IdentityError::Unsigned`] if nothing covers it:
+    /// what does may still come.
+    pub fn verify_covered(
+        &self,
+        entry: &Entry,
+        covers: &Covers,
+    ) -> Result<Standing, IdentityError> {
         let header = entry.header();
         if header.school != self.school {
             return Err(IdentityError::WrongSchool);
@@ -435,7 +447,7 @@ impl AccountLog {
         if !device.certificates.contains_key(&header.certificate) {
             return Err(IdentityError::WrongSigner("certificate of an entry"));
         }
-        verify_entry(entry, device.key())?;
+        covers.verify(entry, device.key())?;
         Ok(self.may_sign(id, &ChainPosition::of(entry)))
     }
 }

@@ -3,7 +3,7 @@ use stunity_proto::{Body, Entry, Header, Signature, Signer, labels};
 
 use crate::{IdentityError, SigningKey, VerifyingKey};
 
-fn check_signer(signer: Signer, key: &VerifyingKey) -> Result<(), IdentityError> {
+pub(crate) fn check_signer(signer: Signer, key: &VerifyingKey) -> Result<(), IdentityError> {
     let same = match signer {
         Signer::Device(id) => id == key.device_id(),
         Signer::Node(id) => id == key.node_id(),

@@ -12,6 +12,9 @@ pub enum IdentityError {
     /// The signature is not this key's over these bytes under this label.
     #[error("the signature does not verify")]
     BadSignature,
+    /// An entry has no signature, and none that is held covers it.
+    #[error("no signature")]
+    Unsigned,
     /// A signer or issuer other than the one that the format demands.
     #[error("wrong signer: {0}")]
     WrongSigner(&'static str),
@@ -64,6 +67,7 @@ impl IdentityError {
             Self::Decode(error) => error.code(),
             Self::BadKey => "identity.bad-key",
             Self::BadSignature => "identity.bad-signature",
+            Self::Unsigned => "identity.unsigned",
             Self::WrongSigner(_) => "identity.wrong-signer",
             Self::WrongSchool => "identity.wrong-school",
             Self::WrongAccount => "identity.wrong-account",

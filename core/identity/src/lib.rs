@@ -14,6 +14,7 @@ mod account_event;
 mod account_fold;
 mod account_log;
 mod certificate;
+mod cover;
 mod device;
 mod entry;
 mod error;
@@ -42,6 +43,7 @@ pub use account_log::{
     Standing,
 };
 pub use certificate::{Certificate, MAX_CERTIFICATE_BODY, Statement};
+pub use cover::Covers;
 pub use device::{Device, DeviceKeys, Issuer, LinkAnswer, LinkRequest};
 pub use entry::{sign_entry, verify_entries, verify_entry};
 pub use error::IdentityError;

@@ -10,6 +10,7 @@ mod switches {
         static SKIP_SIGNATURES: Cell<bool> = const { Cell::new(false) };
         static IGNORE_REVOCATIONS: Cell<bool> = const { Cell::new(false) };
         static SKIP_SEALING: Cell<bool> = const { Cell::new(false) };
+        static BELIEVE_UNSIGNED: Cell<bool> = const { Cell::new(false) };
     }
 
     /// What is broken until this is dropped, on this thread.
@@ -30,6 +31,12 @@ mod switches {
             Self(())
         }
 
+        /// Entries without a signature count, whether something covers them or not.
+        pub fn believe_unsigned() -> Self {
+            BELIEVE_UNSIGNED.set(true);
+            Self(())
+        }
+
         /// Parcels carry their content in the clear.
         pub fn skip_sealing() -> Self {
             SKIP_SEALING.set(true);
@@ -42,6 +49,7 @@ mod switches {
             SKIP_SIGNATURES.set(false);
             IGNORE_REVOCATIONS.set(false);
             SKIP_SEALING.set(false);
+            BELIEVE_UNSIGNED.set(false);
         }
     }
 
@@ -55,6 +63,10 @@ mod switches {
 
     pub(crate) fn skips_sealing() -> bool {
         SKIP_SEALING.get()
+    }
+
+    pub(crate) fn believes_unsigned() -> bool {
+        BELIEVE_UNSIGNED.get()
     }
 }
 
@@ -71,8 +83,14 @@ mod switches {
     pub(crate) const fn skips_sealing() -> bool {
         false
     }
+
+    pub(crate) const fn believes_unsigned() -> bool {
+        false
+    }
 }
 
 #[cfg(any(test, feature = "test-sabotage"))]
 pub use switches::Sabotage;
-pub(crate) use switches::{ignores_revocations, skips_sealing, skips_signatures};
+pub(crate) use switches::{
+    believes_unsigned, ignores_revocations, skips_sealing, skips_signatures,
+};

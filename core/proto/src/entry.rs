@@ -165,6 +165,15 @@ impl Header {
         w.into_bytes()
     }
 
+    /// Whether the entry may go without its signature where the next one of its chain
+    /// covers it: one of a device, of document changes alone, not sealed. What people
+    /// state, as grades and membership, keeps the signature as evidence.
+    #[must_use]
+    pub fn may_be_covered(&self) -> bool {
+        let is_change = |kind: &Kind| matches!(kind, Kind::Change { .. });
+        !self.signer.is_vouched() && self.seal.is_none() && self.kinds.iter().all(is_change)
+    }
+
     /// Reads [`Header::encode`].
     ///
     /// # Errors
@@ -270,7 +279,8 @@ pub struct Entry {
     header_bytes: Vec<u8>,
     header: Header,
     id: EntryId,
-    /// The signer's signature over the id; not verified here.
+    /// The signer's signature over the id, not verified here; zero if the entry goes
+    /// without one.
     pub signature: Signature,
     /// The body; its root equals the header's.
     body: Body,
@@ -335,6 +345,13 @@ impl Entry {
             .iter()
             .enumerate()
             .map(|(index, kind)| (*kind, self.body.op(index)))
+    }
+
+    /// Whether the entry has its own signature. One without is as good as an entry that
+    /// covers it.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        self.signature != Signature::ZERO
     }
 
     /// Erases operations, see [`Body::erase`].

@@ -262,10 +262,20 @@ pub(crate) fn save_body(conn: &Connection, row: EntryRow, body: &Body) -> Result
     Ok(())
 }
 
+pub(crate) fn save_signature(
+    conn: &Connection,
+    row: EntryRow,
+    signature: &Signature,
+) -> Result<(), StoreError> {
+    conn.prepare_cached("UPDATE entries SET signature = ?2 WHERE entry = ?1")?
+        .execute(params![row, &signature.0])?;
+    Ok(())
+}
+
 /// Another copy of an entry that is held has come. Its id covers neither signature
 /// nor what was erased of it, so that who passes an entry on can spoil both: the
 /// relay's copy replaces one that it has not numbered, any copy one that was
-/// refused for its signature, and a fuller one brings back what a carrier left out
+/// refused for its signature or waits without one, and a fuller one brings back what a carrier left out
 /// (an erasure that counts erases it again).
 pub(crate) fn take_copy(
     conn: &Connection,
@@ -282,16 +292,18 @@ pub(crate) fn take_copy(
     let held = load(conn, row)?;
     let state = State::from_code(state);
     let refused = state == State::Rejected && code.as_deref() == Some(BAD_SIGNATURE);
-    let doubtful = state != State::Applied && from_relay && !is_numbered;
+    let doubtful = !held.is_signed() || from_relay && !is_numbered;
+    let doubtful = state != State::Applied && copy.is_signed() && doubtful;
     let mut better = false;
     if held.signature != copy.signature && (refused || doubtful) {
-        conn.prepare_cached("UPDATE entries SET signature = ?2 WHERE entry = ?1")?
-            .execute(params![row, &copy.signature.0])?;
+        save_signature(conn, row, &copy.signature)?;
         better = true;
     }
     let count = held.header().kinds.len();
     let is_fuller = (0..count).any(|i| held.body().op(i).is_none() && copy.body().op(i).is_some());
-    if is_fuller && (held.signature == copy.signature || better) {
+    let differs =
+        held.is_signed() && copy.is_signed() && held.signature != copy.signature && !better;
+    if is_fuller && !differs {
         save_body(conn, row, copy.body())?;
         better = true;
     }

@@ -24,6 +24,7 @@ mod blobs;
 mod chunks;
 mod commands;
 mod context;
+mod covers;
 mod cut_off;
 mod database;
 mod decode;

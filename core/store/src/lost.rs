@@ -39,6 +39,7 @@ pub(crate) fn doubt_target(
         .prepare_cached(
             "INSERT OR REPLACE INTO doubted (entry, epoch)
              SELECT entry, ?3 FROM entries WHERE send IS NULL AND state IN (1, 2)
+             AND signature <> zeroblob(64)
              AND entry IN (SELECT entry FROM numbering WHERE space = ?1 AND ?2 IN (lane, x''))
              AND NOT EXISTS (SELECT 1 FROM numbering n
                              WHERE n.entry = entries.entry AND n.epoch >= ?3)",

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rusqlite::{Connection, params};
-use stunity_identity::{AccountLog, DeviceStatus, TrustedNode};
+use stunity_identity::{AccountLog, DeviceStatus, TrustedNode, sign_entry};
 use stunity_model::{Verdict, judge};
 use stunity_proto::{AccountId, DeviceId, Entry, EntryId, Kind, NodeId, Signer, SpaceId};
 use stunity_sync::Position;
@@ -14,7 +14,9 @@ use crate::database::{Durability, int, uint};
 use crate::domain::View;
 use crate::entries::{Class, EntryRow, Sent, State};
 use crate::trust::{Logs, Signed};
-use crate::{Store, StoreError, cut_off, documents, domain, entries, forks, meta, order, trust};
+use crate::{
+    Store, StoreError, covers, cut_off, documents, domain, entries, forks, meta, order, trust,
+};
 
 /// Entries a transaction: enough that commits cost little, few enough that a
 /// phone's memory holds them.
@@ -211,12 +213,25 @@ impl Store {
             return Ok(touched);
         }
         let signed = self.verify_all(conn, &batch)?;
+        release_covered(conn, &batch, &signed)?;
         for (work, signed) in batch.iter().zip(signed) {
             let judged = self.judge(conn, work, &signed)?;
             self.settle(conn, work, judged, settled, &mut touched)?;
         }
         self.refresh_members(conn, &touched)?;
         Ok(touched)
+    }
+
+    /// An own entry came back without its signature and is covered: this device signed
+    /// it, and holds it as signed again, so that it can offer it to a restored relay.
+    fn sign_again(&self, conn: &Connection, work: &Work) -> Result<(), StoreError> {
+        let entry = &work.entry;
+        let is_own = entry.header().signer == Signer::Device(self.owner.device);
+        if !is_own || entry.is_signed() {
+            return Ok(());
+        }
+        let signed = sign_entry(entry.header(), entry.body().clone(), &self.sign)?;
+        entries::save_signature(conn, work.row, &signed.signature)
     }
 
     /// Entries of account logs, a log at a time.
@@ -292,6 +307,7 @@ impl Store {
         }
         let logs: &Logs = &logs;
         let nodes = &nodes;
+        let covers = &covers::of_batch(conn, batch)?;
         let verify = move |work: &Work| {
             let at_ms = work.position.map_or(relay_ms, |p| p.received_ms);
             let log = logs.loaded(work.entry.header().author);
@@ -301,7 +317,7 @@ impl Store {
                     .and_then(|held| held.iter().find(|n| n.check_time(at_ms).is_ok())),
                 Signer::Device(_) => None,
             };
-            trust::verify(&work.entry, log, node.map(|node| (node, at_ms)))
+            trust::verify(&work.entry, covers, log, node.map(|node| (node, at_ms)))
         };
         Ok(parallel(batch, verify))
     }
@@ -324,6 +340,10 @@ impl Store {
             Signed::Invalid(error) => {
                 use stunity_identity::IdentityError as E;
                 return Ok(match error {
+                    E::Unsigned => Judged::Hold {
+                        code: error.code(),
+                        wants: vec![covers::wanted(&entry.id())],
+                    },
                     // A certificate or period that may still become known.
                     E::WrongSigner(_) | E::NotYetValid | E::Expired => Judged::Hold {
                         code: error.code(),
@@ -455,6 +475,7 @@ impl Store {
         match judged {
             Judged::Apply { wants } => {
                 self.apply_entry(conn, work, touched)?;
+                self.sign_again(conn, work)?;
                 settled.apply(&id);
                 conn.prepare_cached(
                     "UPDATE entries SET state = 1, folded = 1, code = NULL WHERE entry = ?1",
@@ -501,6 +522,21 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Entries without a signature that waited for these are judged again.
+fn release_covered(conn: &Connection, batch: &[Work], signed: &[Signed]) -> Result<(), StoreError> {
+    if !covers::any_wanted(conn)? {
+        return Ok(());
+    }
+    for (work, signed) in batch.iter().zip(signed) {
+        if let (Signed::ByDevice | Signed::BeyondCutOff, Some(previous)) =
+            (signed, work.entry.header().previous)
+        {
+            entries::release(conn, &covers::wanted(&previous))?;
+        }
+    }
+    Ok(())
 }
 
 /// The devices of a log as far as others' standing depends on them.

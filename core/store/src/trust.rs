@@ -4,7 +4,7 @@ use std::collections::hash_map::Entry as Slot;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use stunity_identity::{
-    AccountLog, IdentityError, NodeChain, Position as LogPosition, SchoolAnchor, Standing,
+    AccountLog, Covers, IdentityError, NodeChain, Position as LogPosition, SchoolAnchor, Standing,
     TrustedNode, VerifyingKey,
 };
 use stunity_proto::{AccountId, Entry, EntryId, Hash, NodeId, Signature, Signer};
@@ -293,10 +293,11 @@ fn load_log(
     Ok(log)
 }
 
-/// Verifies an entry by logs that are loaded. `node`: the vouching node, if its
-/// certificates cover the time.
+/// Verifies an entry by logs that are loaded. `covers`: what speaks for entries without
+/// a signature. `node`: the vouching node, if its certificates cover the time.
 pub(crate) fn verify(
     entry: &Entry,
+    covers: &Covers,
     log: Option<&AccountLog>,
     node: Option<(&TrustedNode, u64)>,
 ) -> Signed {
@@ -314,7 +315,7 @@ pub(crate) fn verify(
                 wants: header.author.0,
             };
             let Some(log) = log else { return unknown };
-            match log.verify(entry) {
+            match log.verify_covered(entry, covers) {
                 Ok(Standing::Good) => Signed::ByDevice,
                 Ok(Standing::BeyondCutOff) => Signed::BeyondCutOff,
                 Ok(Standing::Unknown) => unknown,

@@ -4,8 +4,8 @@ use stunity_proto::pack::{
     decode_pack,
 };
 use stunity_proto::{
-    DecodeError, DeviceId, DocId, Entry, EntryId, Hash, Heads, Kind, Lane, SchoolId, Signer,
-    SpaceId,
+    DecodeError, DeviceId, DocId, Entry, EntryId, Hash, Heads, Kind, Lane, SchoolId, Signature,
+    Signer, SpaceId,
 };
 
 use crate::Case;
@@ -230,6 +230,44 @@ fn apart() -> Vec<Item> {
     }]
 }
 
+/// Changes of one chain and what a person states between them: what comes out has the
+/// signatures of the statement and of the last change alone.
+fn covered() -> Vec<Item> {
+    let own = [&DEVICE.0[..12], &[0xff, 0xff, 0xff, 0]].concat();
+    let own: [u8; 16] = own.try_into().unwrap_or_default();
+    let kind = Kind::Change {
+        doc_type: 1,
+        doc: DOC,
+    };
+    let change = |n: u8| (kind, change_with(&[CHANGE], own, &[], &[1, 17, 1, n]));
+    let ops = [change(1), change(2), event(&entry_id(0xa1)), change(3)];
+    let mut previous = None;
+    ops.into_iter()
+        .zip(1..)
+        .map(|(op, sequence)| {
+            let is_covered = sequence < 3;
+            let mut entry = Draft {
+                sequence,
+                previous,
+                heads: heads(),
+                ..Draft::first(Lane::Staff, vec![op])
+            }
+            .make();
+            previous = Some(entry.id());
+            if is_covered {
+                entry.signature = Signature::ZERO;
+            }
+            Item { entry, place: None }
+        })
+        .collect()
+}
+
+fn encode_covered(items: &[Item], explicit: bool) -> Vec<u8> {
+    let mut writer = PackWriter::new(&Held, explicit, false, Effort::Full).leave_out_covered();
+    items.iter().for_each(|item| writer.push(item));
+    writer.finish()
+}
+
 fn encode(items: &[Item], explicit: bool) -> Vec<u8> {
     let places = items.iter().all(|item| item.place.is_some());
     let mut writer = PackWriter::new(&Held, explicit, places, Effort::Full);
@@ -256,6 +294,20 @@ pub fn cases() -> Vec<Case> {
         case("changes-apart-explicit", apart(), true),
         case("held", held(), false),
         case("held-explicit", held(), true),
+        Case::new(
+            "pack/covered",
+            covered(),
+            |items: &Vec<Item>| encode_covered(items, false),
+            decode,
+        )
+        .compressed(),
+        Case::new(
+            "pack/covered-explicit",
+            covered(),
+            |items: &Vec<Item>| encode_covered(items, true),
+            decode,
+        )
+        .compressed(),
         case("empty", Vec::new(), false),
         // Too small to compress: its bytes depend on no compressor.
         case(

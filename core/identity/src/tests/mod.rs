@@ -10,6 +10,7 @@ use crate::*;
 mod account_log;
 mod certificates;
 mod convergence;
+mod covers;
 mod parcels;
 mod receipts;
 mod sabotage;

@@ -6,6 +6,12 @@ use crate::cbor::{Reader, Writer};
 use crate::ids::hash_labelled;
 use crate::{DecodeError, DeviceId, PackId, SchoolId, Signature, labels, limits};
 
+/// Bits of what a device can do.
+pub mod capabilities {
+    /// It takes packs that leave out signatures of covered entries.
+    pub const COVERED: u64 = 1;
+}
+
 /// Flags of flight one.
 pub mod flags {
     /// The device stays connected and wants live batches.
@@ -23,7 +29,7 @@ pub struct Flight {
     pub version: u16,
     /// The device.
     pub device: DeviceId,
-    /// Bits of what the device can do; none is defined yet.
+    /// See [`capabilities`]; unknown bits mean nothing.
     pub capabilities: u64,
     /// Hash of the device's cursor list.
     pub cursors: [u8; 8],

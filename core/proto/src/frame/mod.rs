@@ -10,7 +10,7 @@ mod results;
 mod tests;
 
 pub use cursors::{FullCursor, cursors_hash, encode_cursors};
-pub use flight::{Flight, flags};
+pub use flight::{Flight, capabilities, flags};
 pub use results::ResultItem;
 
 use crate::ids::hash_labelled;

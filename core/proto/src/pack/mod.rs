@@ -10,7 +10,9 @@ mod apart;
 mod builder;
 mod change;
 mod columns;
+mod covered;
 mod inspect;
+mod link;
 mod read;
 mod read_names;
 mod read_ops;
@@ -21,6 +23,7 @@ mod write_ops;
 pub use builder::{PackOptions, encode_packs};
 pub use change::change_names;
 pub use inspect::{Anatomy, inspect};
+pub use link::ChainLink;
 pub use read::decode_pack;
 pub use write::{Effort, PackWriter};
 pub use write_ops::entries_named;
@@ -236,7 +239,8 @@ mod flag {
     pub const STORED: u8 = 2;
     pub const EXPLICIT: u8 = 4;
     pub const APART: u8 = 8;
-    pub const ALL: u8 = 15;
+    pub const COVERED: u8 = 16;
+    pub const ALL: u8 = 31;
 }
 
 /// Bits of the control byte of an entry.

@@ -1,14 +1,13 @@
 //! Reading packs. Every length is checked before memory is asked for.
 use std::collections::BTreeMap;
 
-use super::apart;
 use super::columns::{CONTROL, NUMBERS, PLACES, STREAMS, STREAMS_APART, Stream, unzigzag};
 use super::read_names::Table;
 use super::read_ops::Around;
 use super::write_names::{BASES, CONTINUED, HELD};
 use super::{
     ChainEntry, ChainKey, ChainPosition, IdRole, Item, PackContext, Place, VERSION, ZSTD_MAGIC,
-    certificate, control, dictionary, flag, signer,
+    apart, certificate, control, covered, dictionary, flag, signer,
 };
 use crate::{
     AccountId, DecodeError, Entry, EntryId, Hash, Header, Heads, KeyId, Lane, SchoolId, Seal,
@@ -30,6 +29,8 @@ pub(super) struct Decoder<'a> {
     certificates: BTreeMap<Signer, Hash>,
     pub(super) entries: Vec<ChainPosition>,
     items: Vec<Item>,
+    /// If signatures come last.
+    covered: Option<covered::Reader>,
     /// Which item is numbered so.
     placed: BTreeMap<(SpaceId, u64), usize>,
     pub(super) bases: [u64; BASES],
@@ -97,6 +98,7 @@ pub fn decode_pack(bytes: &[u8], context: &dyn PackContext) -> Result<Vec<Item>,
         certificates: BTreeMap::new(),
         entries: Vec::new(),
         items: Vec::new(),
+        covered: (opened.flags & flag::COVERED != 0).then(Default::default),
         placed: BTreeMap::new(),
         bases: [0; BASES],
         last: None,
@@ -112,6 +114,9 @@ pub fn decode_pack(bytes: &[u8], context: &dyn PackContext) -> Result<Vec<Item>,
             decoder.placed.entry(at).or_insert(decoder.items.len());
         }
         decoder.items.push(item);
+    }
+    if let Some(covered) = &decoder.covered {
+        covered.signatures(&mut decoder.raw, &mut decoder.items)?;
     }
     if !columns.is_empty()
         || !decoder.apart.is_empty()
@@ -333,7 +338,10 @@ impl Decoder<'_> {
             self.kinds()?
         };
         self.count_ops(kinds.len())?;
-        let signature = Signature(self.raw.array()?);
+        let signature = match self.covered {
+            Some(_) => Signature::ZERO,
+            None => Signature(self.raw.array()?),
+        };
         let around = Around {
             space: start.space,
             chain: start.chain(),
@@ -380,6 +388,9 @@ impl Decoder<'_> {
         }
         self.chains.insert(ChainKey::of(&entry), self.entries.len());
         self.entries.push(ChainPosition::of(&entry));
+        if let Some(covered) = &mut self.covered {
+            covered.note(&entry, self.items.len());
+        }
         self.last = Some(header);
         Ok(Item { entry, place })
     }
@@ -409,7 +420,12 @@ impl Decoder<'_> {
         let delta = self.number()?;
         let sequence = self.relative(HELD, delta);
         let entry = match self.placed.get(&(space, sequence)) {
-            Some(index) => self.items[*index].entry.clone(),
+            Some(index) => {
+                if let Some(covered) = &mut self.covered {
+                    covered.note_copy(self.items.len(), *index);
+                }
+                self.items[*index].entry.clone()
+            }
             None => (self.context.held_at(space, sequence))
                 .ok_or(DecodeError::MissingContext("entry that is held"))?,
         };

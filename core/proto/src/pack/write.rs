@@ -3,12 +3,15 @@ use std::collections::BTreeMap;
 
 use super::apart;
 use super::columns::{CONTROL, NUMBERS, PLACES, STREAMS, put_signed, put_varint, zigzag};
+use super::covered::Covered;
 use super::write_names::{BASES, HELD};
 use super::{
     ChainEntry, ChainKey, DICTIONARY, IdRole, Item, PackContext, Place, VERSION, ZSTD_MAGIC,
     certificate, control, dictionary, flag, reference, signer,
 };
-use crate::{AccountId, Entry, EntryId, Hash, Heads, Kind, Lane, Salts, Signer, SpaceId};
+use crate::{
+    AccountId, Entry, EntryId, Hash, Heads, Kind, Lane, Salts, Signature, Signer, SpaceId,
+};
 
 /// How much work to spend on compression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +42,8 @@ pub struct PackWriter<'a> {
     pub(super) places: bool,
     effort: Effort,
     pub(super) raw: Vec<u8>,
+    /// The signatures, if they come last and covered ones are left out.
+    covered: Option<(Covered, Vec<Signature>)>,
     pub(super) streams: [Vec<u8>; STREAMS],
     pub(super) apart: apart::Writer,
     pub(super) ids: BTreeMap<[u8; 16], u64>,
@@ -82,6 +87,7 @@ impl<'a> PackWriter<'a> {
             } else {
                 Vec::new()
             },
+            covered: None,
             streams: Default::default(),
             apart: apart::Writer::default(),
             ids: BTreeMap::new(),
@@ -100,6 +106,14 @@ impl<'a> PackWriter<'a> {
         }
     }
 
+    /// Leaves out the signatures of entries that others of the pack cover; for receivers
+    /// who take entries without.
+    #[must_use]
+    pub fn leave_out_covered(mut self) -> Self {
+        self.covered = Some(Default::default());
+        self
+    }
+
     /// Entries in the pack.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -109,13 +123,21 @@ impl<'a> PackWriter<'a> {
     /// About how long the pack will be: columns are taken to compress to half.
     #[must_use]
     pub fn estimate(&self) -> usize {
-        self.raw.len() + self.columns_len() / 2
+        self.raw_len() + self.columns_len() / 2
     }
 
     /// Length of what does not compress, bytes.
     #[must_use]
     pub fn raw_len(&self) -> usize {
-        self.raw.len()
+        self.raw.len() + self.signatures().count() * Signature::LEN
+    }
+
+    /// The signatures that come last.
+    fn signatures(&self) -> impl Iterator<Item = &Signature> {
+        self.covered.iter().flat_map(|(covered, all)| {
+            let all = all.iter().zip(covered.left_out());
+            all.filter_map(|(signature, left_out)| (!left_out).then_some(signature))
+        })
     }
 
     /// Length of the columns before compression, bytes.
@@ -275,7 +297,13 @@ impl<'a> PackWriter<'a> {
         if !same_kinds {
             self.kinds(&header.kinds);
         }
-        self.raw.extend_from_slice(&entry.signature.0);
+        match &mut self.covered {
+            Some((covered, signatures)) => {
+                covered.note(entry);
+                signatures.push(entry.signature);
+            }
+            None => self.raw.extend_from_slice(&entry.signature.0),
+        }
         self.body(entry);
         if self.places
             && let Some(place) = &item.place
@@ -378,6 +406,10 @@ impl<'a> PackWriter<'a> {
 
     /// The bytes of the pack as it is now.
     pub(super) fn encode(&self) -> Vec<u8> {
+        let mut raw = self.raw.clone();
+        for signature in self.signatures() {
+            raw.extend_from_slice(&signature.0);
+        }
         let mut columns = Vec::with_capacity(self.columns_len() + 16);
         put_varint(&mut columns, self.count);
         let apart = (!self.apart.is_empty()).then(|| self.apart.streams());
@@ -385,7 +417,7 @@ impl<'a> PackWriter<'a> {
             put_varint(&mut columns, stream.len() as u64);
             columns.extend_from_slice(stream);
         }
-        let compressed = compress(&columns, &self.raw, self.effort.level(columns.len()))
+        let compressed = compress(&columns, &raw, self.effort.level(columns.len()))
             .filter(|_| !crate::sabotage::skips_compression());
         let mut flags = 0;
         if self.places {
@@ -397,6 +429,9 @@ impl<'a> PackWriter<'a> {
         if apart.is_some() {
             flags |= flag::APART;
         }
+        if self.covered.is_some() {
+            flags |= flag::COVERED;
+        }
         let (number, columns_out) = match &compressed {
             Some(compressed) if compressed.len() < columns.len() => (DICTIONARY, compressed),
             _ => {
@@ -406,9 +441,9 @@ impl<'a> PackWriter<'a> {
         };
         let mut out = vec![VERSION, flags];
         put_varint(&mut out, columns.len() as u64);
-        put_varint(&mut out, self.raw.len() as u64);
+        put_varint(&mut out, raw.len() as u64);
         put_varint(&mut out, number);
-        out.extend_from_slice(&self.raw);
+        out.extend_from_slice(&raw);
         out.extend_from_slice(columns_out);
         out
     }

@@ -14,7 +14,7 @@ use stunity_proto::{AccountId, DeviceId, EntryId, Hash, Lane, NodeId, SpaceId, l
 
 use crate::database::{Durability, int};
 use crate::entries::{self, Class, EntryRow};
-use crate::{Store, StoreError, order, process, transfer, trust};
+use crate::{Store, StoreError, covers, order, process, transfer, trust};
 
 /// What a parcel is to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -309,6 +309,7 @@ impl Store {
         for chain in self.node_chains()? {
             content.push(&Part::Node(chain.encode()));
         }
+        let chosen = covers::with_covers(&self.conn, chosen)?;
         // Keys first: who takes the parcel verifies everything by them.
         let keys = self.keys_for(&chosen)?;
         let rows: Vec<EntryRow> = keys.iter().chain(&chosen).copied().collect();

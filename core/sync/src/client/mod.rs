@@ -10,7 +10,7 @@ mod uploads;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use stunity_proto::frame::{Content, Flight, Frame, FullCursor, flags};
+use stunity_proto::frame::{Content, Flight, Frame, FullCursor, capabilities, flags};
 use stunity_proto::{BlobId, Lane, PackId, Signature, SpaceId, limits};
 
 use self::downloads::Incoming;
@@ -378,7 +378,7 @@ impl Session {
         let mut flight = Flight {
             version: stunity_proto::frame::VERSION,
             device: replica.owner().device,
-            capabilities: 0,
+            capabilities: capabilities::COVERED,
             cursors: cursors::list_hash(&self.cursors),
             partials: partials
                 .iter()

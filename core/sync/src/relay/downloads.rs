@@ -14,7 +14,7 @@ use stunity_proto::pack::Effort;
 use stunity_proto::receipt::sha256;
 use stunity_proto::{AccountId, Hash, Lane, PackId, SchoolId, limits};
 
-use super::flush::{encode, item_leaves};
+use super::flush::{Form, encode, item_leaves};
 use super::{Effect, Session, send};
 use crate::client::entry_leaf;
 use crate::reader::Reader;
@@ -38,18 +38,26 @@ impl Session {
         behind: &[(Target, u64)],
     ) {
         let others = || (behind.iter()).filter(|(target, _)| is_for_many(account, *target));
-        let is_far = others().any(|(target, behind)| {
+        let is_far = |(target, behind): &(Target, u64)| {
             cursors::position(&self.list, *target).sequence == 0 || *behind >= FAR_BEHIND
-        });
+        };
+        let any_far = others().any(is_far);
         // What was begun so goes on so, here or after a cut: its end may be near.
         let was_far = !self.partials.is_empty();
+        let far: BTreeSet<Target> = (behind.iter())
+            .filter(|(target, behind)| {
+                is_far(&(*target, *behind)) || was_far || self.far.contains(target)
+            })
+            .map(|(target, _)| *target)
+            .collect();
         let shared: BTreeSet<Target> = (others().map(|(target, _)| *target))
-            .filter(|target| is_far || was_far || self.shared.contains(target))
+            .filter(|target| any_far || was_far || self.shared.contains(target))
             .collect();
         self.todo = behind.iter().map(|(target, _)| *target).collect();
         (self.todo.make_contiguous())
             .sort_by_key(|target| (!shared.contains(target), target.space != school.space()));
         self.shared = shared;
+        self.far = far;
     }
 
     /// The next pack: as it was made for another reader, if it was.
@@ -117,6 +125,7 @@ impl Session {
         begins.sort_by_key(|cursor| cursor.target);
         begins.dedup_by_key(|cursor| cursor.target);
         let mut bytes = store.epoch().to_be_bytes().to_vec();
+        bytes.push(u8::from(self.takes_covered));
         bytes.extend(cursors::encode_list(&begins));
         sha256(&bytes)
     }
@@ -141,6 +150,7 @@ impl Session {
     fn finished(&mut self, finished: &[Target]) {
         self.todo.retain(|target| !finished.contains(target));
         self.shared.retain(|target| !finished.contains(target));
+        self.far.retain(|target| !finished.contains(target));
     }
 
     /// Reads past the cursors of these targets, in order, until a pack is full. An
@@ -186,7 +196,7 @@ impl Session {
         let bytes = if chosen.is_empty() {
             Vec::new()
         } else {
-            encode(&context, &chosen, self.explicit, Effort::Full)
+            encode(&context, &chosen, self.form(run), Effort::Full)
         };
         let download = Download {
             pack: if bytes.is_empty() {
@@ -200,6 +210,17 @@ impl Session {
             base: [0; 8],
         };
         Ok(SharedPack { download, finished })
+    }
+
+    /// How packs of these targets are written. Signatures are left out where a first
+    /// sync has many: who is near the end keeps the entries as signed.
+    fn form(&self, run: &[Target]) -> Form {
+        let is_far = |target| self.far.contains(target) || self.shared.contains(target);
+        match self.explicit {
+            true => Form::Explicit,
+            false if self.takes_covered && run.iter().any(is_far) => Form::Covered,
+            false => Form::InContext,
+        }
     }
 
     /// What many hold of the school's own space, as far as this client does.
@@ -255,7 +276,7 @@ impl Session {
     pub(super) fn pack_of<S: RelayStore>(&self, store: &S, items: &[LogItem]) -> Download {
         let mut context = self.reader(store, None);
         items.iter().for_each(|item| context.note(item));
-        let bytes = encode(&context, items, self.explicit, Effort::Full);
+        let bytes = encode(&context, items, self.form(&[]), Effort::Full);
         Download {
             pack: pack_id(&bytes),
             bytes,

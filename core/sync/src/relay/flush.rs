@@ -135,13 +135,22 @@ pub(super) fn item_leaves(items: &[LogItem]) -> Vec<Hash> {
         .collect()
 }
 
-pub(super) fn encode(
-    context: &Reader,
-    items: &[LogItem],
-    explicit: bool,
-    effort: Effort,
-) -> Vec<u8> {
-    let mut writer = PackWriter::new(context, explicit, true, effort);
+/// How a pack is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Nothing of the reader's context is used.
+    Explicit,
+    /// What the reader can compute is left out.
+    InContext,
+    /// And signatures of covered entries.
+    Covered,
+}
+
+pub(super) fn encode(context: &Reader, items: &[LogItem], form: Form, effort: Effort) -> Vec<u8> {
+    let mut writer = PackWriter::new(context, form == Form::Explicit, true, effort);
+    if form == Form::Covered {
+        writer = writer.leave_out_covered();
+    }
     for item in items {
         writer.push(&Item {
             entry: item.entry.clone(),

@@ -5,7 +5,7 @@ use stunity_proto::frame::Frame;
 use stunity_proto::pack::Effort;
 use stunity_proto::receipt::Leaf;
 
-use super::flush::{encode, item_leaves, signed_root};
+use super::flush::{Form, encode, item_leaves, signed_root};
 use super::outlook::Outlook;
 use super::{Effect, Session};
 use crate::client::cursor_leaf;
@@ -79,7 +79,7 @@ pub fn encode_live<S: RelayStore>(
     for item in items {
         context.note(item);
     }
-    let pack = encode(&context, items, false, Effort::Live);
+    let pack = encode(&context, items, Form::InContext, Effort::Live);
     let mut leaves = item_leaves(items);
     leaves.push(cursor_leaf(&Cursor { target, at: to }).hash());
     let relay_ms = store.now_ms();

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use stunity_identity::Session as AuthSession;
-use stunity_proto::frame::{Content, Flight, Frame, FullCursor, ResultItem, flags};
+use stunity_proto::frame::{Content, Flight, Frame, FullCursor, ResultItem, capabilities, flags};
 use stunity_proto::{AccountId, DeviceId, Hash, Lane, PackId, SpaceId};
 
 pub use self::live::{LiveBatch, encode_live};
@@ -55,6 +55,8 @@ pub struct Session {
     nonce: [u8; 32],
     peer: Option<Peer>,
     explicit: bool,
+    /// The client takes entries whose signatures others cover.
+    takes_covered: bool,
     live: bool,
     upload_only: bool,
     /// Flight one, kept while the cursor list is asked for.
@@ -71,6 +73,8 @@ pub struct Session {
     todo: VecDeque<Target>,
     /// Those of them whose packs are as for any other reader there.
     shared: BTreeSet<Target>,
+    /// Those of them at whose start the client is, or far behind.
+    far: BTreeSet<Target>,
     uploads: Vec<Upload>,
     /// What the device is known to hold of its own, from upload to upload.
     uploader: Option<UploadContext>,
@@ -103,6 +107,7 @@ impl Session {
             nonce,
             peer: None,
             explicit: false,
+            takes_covered: false,
             live: false,
             upload_only: false,
             waiting: None,
@@ -113,6 +118,7 @@ impl Session {
             advanced: Vec::new(),
             todo: VecDeque::new(),
             shared: BTreeSet::new(),
+            far: BTreeSet::new(),
             uploads: Vec::new(),
             uploader: None,
             results: Vec::new(),
@@ -263,6 +269,7 @@ impl Session {
             account: device.account,
         };
         self.peer = Some(peer);
+        self.takes_covered = flight.capabilities & capabilities::COVERED != 0;
         self.live = flight.flags & flags::LIVE != 0;
         self.explicit = flight.flags & flags::EXPLICIT != 0;
         self.upload_only = flight.flags & flags::UPLOAD_ONLY != 0;

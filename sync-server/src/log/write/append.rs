@@ -1,5 +1,7 @@
 //! Judging entries, and what is answered.
-use stunity_identity::{ChainPosition, Standing as KeyStanding, sign_tombstone, verify_entry};
+use stunity_identity::{
+    ChainPosition, IdentityError, Standing as KeyStanding, sign_tombstone, verify_entry,
+};
 use stunity_model::{Verdict, judge};
 use stunity_proto::pack::{ChainEntry, ChainKey};
 use stunity_proto::receipt::Tombstone;
@@ -50,6 +52,8 @@ impl Writer<'_> {
         let standing = match self.verify(entry) {
             _ if judges_nothing() => KeyStanding::Good,
             Ok(standing) => standing,
+            // Of a copy without its signature: whoever has that may still come.
+            Err("signature.absent") => return Ok(refused_without_tombstone("signature.absent")),
             Err(code) => return self.refuse(entry, code).await,
         };
         let at_place = if header.sequence <= last {
@@ -217,6 +221,7 @@ impl Writer<'_> {
         match log.verify(entry) {
             Ok(KeyStanding::Unknown) => Err("device.unknown"),
             Ok(standing) => Ok(standing),
+            Err(IdentityError::Unsigned) => Err("signature.absent"),
             Err(_) => Err("signature.bad"),
         }
     }
