@@ -3,9 +3,12 @@
 
 use stunity_bench::wire::account::in_one_piece;
 use stunity_bench::wire::class::{CHANGED, Class, DOCUMENTS, saves, student};
+use stunity_bench::wire::course::Course;
 use stunity_bench::wire::cut::through_cuts;
 use stunity_bench::wire::exchange::{Carries, exchange, exchange_over};
-use stunity_bench::wire::{CUT, CUT_COST, CUT_SHORT, NOTHING_NEW, RECONNECT, first_sync_budget};
+use stunity_bench::wire::{
+    CUT, CUT_COST, CUT_SHORT, NOTHING_NEW, RECONNECT, first_sync_budget, joining_budget,
+};
 use stunity_e2e::School;
 
 #[tokio::test]
@@ -64,6 +67,18 @@ async fn a_first_sync_that_is_cut_every_20_kb_costs_less_than_a_fifth_more() {
             saves(&class.there[0], &class.documents).unwrap()
         );
     }
+}
+
+#[tokio::test]
+async fn joining_a_course_takes_less_than_the_signatures_and_salts_of_its_entries() {
+    let mut course = Course::new(5, 3, 60).await.unwrap();
+    let joined = exchange(&course.school, &mut course.reader).await.unwrap();
+    assert_eq!(joined.round_trips, 1);
+    assert!(joined.new_entries > 180, "{}", joined.new_entries);
+    let budget = joining_budget(joined.new_entries as usize);
+    assert!(joined.bytes() <= budget, "{} > {budget}", joined.bytes());
+    let read = |device| saves(device, &course.lessons).unwrap();
+    assert!(read(&course.reader) == read(&course.author));
 }
 
 #[tokio::test]

@@ -3,14 +3,20 @@
 
 use std::sync::atomic::Ordering;
 
-use stunity_client::{Client, Link, NewAssignment, NewCourse, Place, driver};
+use stunity_client::{Client, Link, NewAssignment, NewCourse, Place, Taken, driver};
 use stunity_documents::DocType;
-use stunity_e2e::School;
-use stunity_identity::StaffRoles;
+use stunity_e2e::{Hand, School};
+use stunity_identity::{Session as Auth, StaffRoles};
 use stunity_model::Roles;
-use stunity_proto::{Lane, ObjectId, SpaceId};
+use stunity_proto::frame::{Flight, Frame, capabilities, cursors_hash};
+use stunity_proto::{Lane, ObjectId, Signature, SpaceId};
 use stunity_server::sabotage::Sabotage as BrokenRelay;
+use stunity_store::{ParcelTo, Span};
+use stunity_sync::relay::{Effect, Session};
 use stunity_sync::sabotage::Sabotage as BrokenSession;
+
+const HOST: &str = "relay.example";
+const NONCE: [u8; 32] = [3; 32];
 
 struct Class {
     school: School,
@@ -146,6 +152,113 @@ async fn a_pack_that_begins_elsewhere_is_noticed() {
     drop(broken);
     class.school.sync(&mut late).await;
     assert_eq!(late.store().doctor().unwrap(), vec![]);
+}
+
+/// What a device of this relay is sent before `done`, in the packs' own form: whether
+/// they leave out signatures, and how many bytes they are.
+async fn packs_for(class: &Class, hand: &Hand, capabilities: u64) -> (bool, usize) {
+    let (mut session, _) = Session::open(HOST.into(), NONCE);
+    let mut flight = Flight {
+        version: stunity_proto::frame::VERSION,
+        device: hand.key.device_id(),
+        capabilities,
+        cursors: cursors_hash(&[]),
+        partials: Vec::new(),
+        outbox: None,
+        flags: 0,
+        signature: Signature::ZERO,
+    };
+    let auth = Auth {
+        school: hand.school,
+        host: HOST,
+        nonce: NONCE,
+    };
+    auth.sign_flight(&mut flight, &hand.key).unwrap();
+    let log = &class.school.log;
+    let frame = Frame::Flight(flight).encode();
+    let mut effects = session.on_frame(log, &frame).await.unwrap();
+    while session.wants_pump() {
+        effects.extend(session.pump(log).await.unwrap());
+    }
+    let (mut leaves_out, mut len) = (false, 0);
+    for effect in effects {
+        if let Effect::Send(bytes) = effect
+            && let Frame::Offer { part, .. } = Frame::decode(&bytes).unwrap()
+        {
+            // The flag of page 3.
+            leaves_out |= part.bytes[1] & 16 != 0;
+            len += part.total as usize;
+        }
+    }
+    (leaves_out, len)
+}
+
+#[tokio::test]
+async fn who_does_not_say_so_gets_every_signature() {
+    let mut class = Class::new().await;
+    let hand = Hand::join(&class.school, 30, StaffRoles::TEACHER).await;
+    (class.teacher)
+        .add_staff(class.course, hand.account, Roles::TEACHER)
+        .unwrap();
+    class.write_lessons(40).await;
+    let (leaves_out, short) = packs_for(&class, &hand, capabilities::COVERED).await;
+    assert!(leaves_out);
+    // Not the packs that were made for the other.
+    let (leaves_out, long) = packs_for(&class, &hand, 0).await;
+    assert!(!leaves_out);
+    assert!(long - short > 30 * 64, "{long} {short}");
+}
+
+#[tokio::test]
+async fn what_came_without_signatures_is_passed_on_and_outlives_a_new_copy() {
+    let mut class = Class::new().await;
+    let mut phone = class.admitted("phone").await;
+    let mut tablet = class.admitted("tablet").await;
+    class.school.sync(&mut tablet).await;
+    class.write_lessons(20).await;
+    class.school.sync(&mut phone).await;
+    let unsigned = || -> i64 {
+        let raw =
+            rusqlite::Connection::open(class.school.path("phone").join("account.db")).unwrap();
+        let sql = "SELECT count(*) FROM entries WHERE signature = zeroblob(64)";
+        raw.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    assert!(unsigned() > 14, "{}", unsigned());
+    let documents = |client: &Client| client.store().documents(class.course, None).unwrap();
+    let lessons = documents(&class.teacher);
+    assert_eq!(documents(&phone), lessons);
+
+    // To a tablet that has only what stood in the course before, by hand.
+    let span = Span::Held {
+        space: class.course,
+        lane: None,
+        after: 0,
+        to: None,
+    };
+    let to = ParcelTo::Device(tablet.store().device());
+    let mut file = Vec::new();
+    phone.export_parcel(span, &[to], &mut file).unwrap();
+    let Taken::Opened { import, is_whole } = tablet.take_parcel(&mut file.as_slice()).unwrap()
+    else {
+        panic!("it was for the tablet");
+    };
+    assert!(is_whole && import.new_entries == 20, "{import:?}");
+    assert_eq!(documents(&tablet), lessons);
+
+    // Everything again, and then what the teacher writes next.
+    phone.store_mut().resync().unwrap();
+    class.school.sync(&mut phone).await;
+    assert_eq!(documents(&phone), lessons);
+    let mut lesson = class.teacher.open_document(lessons[0].doc).unwrap();
+    class.teacher.set_text(&mut lesson, "body", "anew").unwrap();
+    class.teacher.close_document(lesson).unwrap();
+    class.school.sync(&mut class.teacher).await;
+    for device in [&mut phone, &mut tablet] {
+        class.school.sync(device).await;
+        let view = device.document_view(lessons[0].doc).unwrap();
+        assert_eq!(view.text("body"), Some("anew"));
+        assert_eq!(device.store().doctor().unwrap(), vec![]);
+    }
 }
 
 /// A first sync, then an erasure; gives the bytes of packs kept before and after.

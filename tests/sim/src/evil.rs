@@ -9,8 +9,8 @@ use stunity_model::events::{
     AssignmentPublish, ChooseGrade, Event as Stated, Extension, Grade, MemberAdd, Release,
 };
 use stunity_proto::{
-    AccountId, Body, Entry, EntryId, Header, Heads, Kind, Lane, ObjectId, Signature, Signer,
-    SpaceId,
+    AccountId, Body, DeviceId, Entry, EntryId, Header, Heads, Kind, Lane, ObjectId, Signature,
+    Signer, SpaceId,
 };
 use stunity_server::Log;
 use stunity_server::sabotage::Sabotage;
@@ -21,6 +21,8 @@ use crate::failure::{Failure, OrFail};
 use crate::world::{Event, World};
 
 const HOUR_MS: u64 = 3_600_000;
+/// Of chains that it claims a device to have: no device gets so far.
+const FORGED: u32 = 77;
 
 /// The operator.
 pub struct Evil {
@@ -200,8 +202,8 @@ impl World {
         } else {
             Signer::Node(log.keys().node.node_id())
         };
-        let heads = self.relay.wait(heads_of(&log, space, teacher));
-        self.publish_forged(&log, (space, lane), teacher, signer, heads, &event)
+        let last = self.relay.wait(last_of(&log, space, teachers_device));
+        self.publish_forged(&log, (space, lane), teacher, signer, last, &event)
     }
 
     fn publish_forged(
@@ -210,13 +212,19 @@ impl World {
         (space, lane): (SpaceId, Lane),
         author: AccountId,
         signer: Signer,
-        heads: Heads,
+        last: Option<Header>,
         event: &Stated,
     ) -> Result<(), Failure> {
         let Some(evil) = &mut self.evil else {
             return Ok(());
         };
+        // Having no key of the device, it gives any signature, or none, as covered entries
+        // have: such a chain it begins by itself, under the device's certificate.
+        let is_unsigned = !signer.is_vouched() && self.dice.chance(50);
         let head = evil.chains.get(&(space, lane)).copied();
+        let head = head.filter(|_| !is_unsigned);
+        let of_device = last.as_ref().map(|last| last.certificate);
+        let of_device = of_device.filter(|_| is_unsigned);
         let body = Body::new([7; 16], vec![event.encode()]);
         let header = Header {
             school: log.keys().school(),
@@ -224,11 +232,11 @@ impl World {
             lane,
             author,
             signer,
-            certificate: log.keys().chain.node.hash(),
-            incarnation: 0,
+            certificate: of_device.unwrap_or_else(|| log.keys().chain.node.hash()),
+            incarnation: if is_unsigned { FORGED } else { 0 },
             sequence: head.map_or(1, |(sequence, _)| sequence + 1),
             previous: head.map(|(_, id)| id),
-            heads,
+            heads: last.map_or_else(Heads::default, |last| last.heads),
             kinds: vec![Kind::Event(event.code())],
             seal: None,
             body_root: body.root().or_fail("harness")?,
@@ -239,8 +247,11 @@ impl World {
                 .insert((space, lane), (header.sequence, entry.id()));
             entry
         } else {
-            // It has no key of the device: any signature.
-            Entry::from_parts(header.encode(), Signature([7; 64]), body).or_fail("harness")?
+            let signature = match is_unsigned {
+                true => Signature::ZERO,
+                false => Signature([7; 64]),
+            };
+            Entry::from_parts(header.encode(), signature, body).or_fail("harness")?
         };
         // What becomes of it here is the operator's own affair.
         let _ = self.relay.wait(log.append_entries(None, vec![entry]));
@@ -274,19 +285,11 @@ impl World {
     }
 }
 
-/// The heads that the teacher's last entry in a course cites.
-async fn heads_of(log: &Log, space: SpaceId, author: AccountId) -> Heads {
+/// The header of a device's last entry in a course.
+async fn last_of(log: &Log, space: SpaceId, device: DeviceId) -> Option<Header> {
     let whole = Target { space, lane: None };
-    let page = log.read(whole, 0, 4 * 1024 * 1024).await;
-    page.map_or_else(
-        |_| Heads::default(),
-        |page| {
-            page.items
-                .iter()
-                .rev()
-                .map(|item| item.entry.header())
-                .find(|header| header.author == author && !header.signer.is_vouched())
-                .map_or_else(Heads::default, |header| header.heads.clone())
-        },
-    )
+    let page = log.read(whole, 0, 4 * 1024 * 1024).await.ok()?;
+    let mut headers = page.items.iter().rev().map(|item| item.entry.header());
+    let found = headers.find(|header| header.signer == Signer::Device(device));
+    found.cloned()
 }

@@ -114,6 +114,12 @@ pub const ALL: &[Sabotage] = &[
         begin: || Box::new(Keys::skip_signatures()),
     },
     Sabotage {
+        name: "believe-unsigned",
+        what: "an entry without a signature needs none",
+        profile: Profile::EvilRelay,
+        begin: || Box::new(Keys::believe_unsigned()),
+    },
+    Sabotage {
         name: "ignore-revocations",
         what: "a revoked device goes on",
         profile: Profile::Hostile,

@@ -11,6 +11,7 @@ const KNOWN: &[(&str, u64)] = &[
     ("drop-refused", 0),
     ("never-done", 0),
     ("skip-signatures", 0),
+    ("believe-unsigned", 0),
     ("ignore-revocations", 4),
     ("ignore-removals", 11),
     ("anybody-grades", 2),

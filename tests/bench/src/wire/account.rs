@@ -14,7 +14,8 @@ pub struct Account {
     pub changes: usize,
     /// What restores headers and places: the rest of the packs.
     pub headers: usize,
-    /// Signatures and salts of entries.
+    /// Signatures and salts of entries; ids and hashes that are new, which compress as
+    /// little.
     pub signatures: usize,
     /// What moves and names cursors.
     pub cursors: usize,
@@ -62,8 +63,7 @@ impl Account {
         }
         for pack in packs(&up).into_iter().chain(packs(&down)) {
             let anatomy = inspect(&pack)?;
-            // A signature of 64 bytes and a salt of 16.
-            let signed = 80 * anatomy.entries;
+            let signed = anatomy.raw.len();
             let operations = anatomy.operations();
             let all: usize = anatomy.streams.iter().map(Vec::len).sum();
             // Compressed together: each has its share of what came of it.

@@ -1,6 +1,7 @@
 //! Bytes and round trips of the session.
 pub mod account;
 pub mod class;
+pub mod course;
 pub mod cut;
 pub mod exchange;
 pub mod far_link;
@@ -14,6 +15,7 @@ use stunity_e2e::{CutLink, School};
 
 use self::account::{Account, in_one_piece};
 use self::class::{Class, DOCUMENTS, Fallible, last_changes, saves, student};
+use self::course::{BURSTS, Course, LESSONS};
 use self::cut::through_cuts;
 use self::exchange::{Carries, Exchange, exchange, exchange_over};
 use self::far_link::FarLink;
@@ -36,6 +38,11 @@ pub const CUT: usize = 20 * 1024;
 pub const CUT_COST: f64 = 1.2;
 /// One that is cut after so many still converges.
 pub const CUT_SHORT: usize = 4 * 1024;
+/// Bytes that an entry of a course written over weeks may take who joins it, less than
+/// its signature and salt alone are; and what stands beside.
+pub const JOINING_ENTRY: usize = 74;
+/// See [`JOINING_ENTRY`].
+pub const JOINING_BESIDE: usize = 4_096;
 /// Delay each way of the link over which round trips are shown.
 const DELAY: Duration = Duration::from_millis(300);
 
@@ -44,6 +51,12 @@ const DELAY: Duration = Duration::from_millis(300);
 #[must_use]
 pub fn first_sync_budget(saves_in_one_piece: usize) -> usize {
     saves_in_one_piece * 5 / 4 + FIRST_SYNC_BESIDE
+}
+
+/// What a device that joins a course of so many entries may take.
+#[must_use]
+pub fn joining_budget(entries: usize) -> usize {
+    entries * JOINING_ENTRY + JOINING_BESIDE
 }
 
 /// Measures.
@@ -66,6 +79,7 @@ async fn all() -> Fallible<Vec<Row>> {
     let mut class = Class::new(2, DOCUMENTS, 5).await?;
     class.school.sync(&mut class.here).await;
     cuts(&mut class, &mut rows).await?;
+    joining(&mut rows).await?;
     Ok(rows)
 }
 
@@ -166,6 +180,24 @@ async fn through_sockets(school: &School, device: &mut Client, cut: i64) -> Fall
         }
     }
     Err(format!("cut every {cut} bytes: never came through").into())
+}
+
+/// A new device joins a course that was written over weeks.
+async fn joining(rows: &mut Vec<Row>) -> Fallible<()> {
+    let mut course = Course::new(3, LESSONS, BURSTS).await?;
+    let pieces = in_one_piece(&saves(&course.author, &course.lessons)?)?;
+    let carried = exchange(&course.school, &mut course.reader).await?;
+    rows.push(told("joining a course: saves in one piece", pieces));
+    let entries = f64::from(carried.new_entries);
+    rows.push(Row::told("joining a course", entries, "entries"));
+    rows.push(bytes(
+        "joining a course: both ways",
+        carried.bytes(),
+        joining_budget(carried.new_entries as usize),
+    ));
+    breakdown(&carried, rows)?;
+    rows.push(trips("joining a course", &carried, 1));
+    Ok(())
 }
 
 async fn reconnect(class: &mut Class, rows: &mut Vec<Row>) -> Fallible<()> {

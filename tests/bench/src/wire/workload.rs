@@ -101,6 +101,23 @@ impl Generator {
         client.edit(editing, &Action::splice(BODY, 0, 0, &text))
     }
 
+    /// Goes on writing until the next pause: a sentence at the end, and now and then some
+    /// letters out of what stands there.
+    ///
+    /// # Errors
+    /// The client's.
+    pub fn burst(&mut self, client: &mut Client, editing: &mut Editing) -> Result<(), ClientError> {
+        let len = editing.view().text("body").map_or(0, str::len);
+        let words = 4 + self.below(8);
+        let sentence = format!("{}. ", self.phrase(words));
+        client.edit(editing, &Action::splice(BODY, len, 0, &sentence))?;
+        if self.below(3) == 0 && len > 20 {
+            let (at, delete) = (self.below(len - 10), 1 + self.below(10));
+            client.edit(editing, &Action::splice(BODY, at, delete, ""))?;
+        }
+        Ok(())
+    }
+
     /// Does to a document what a user does in a while offline: half of it sets fields,
     /// half of it is in the text, where two of three put a word and one takes some
     /// letters out.
