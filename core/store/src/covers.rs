@@ -4,12 +4,13 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use rusqlite::{Connection, params};
-use stunity_identity::Covers;
-use stunity_proto::{Entry, EntryId};
+use stunity_identity::{Covers, sign_entry};
+use stunity_proto::{Entry, EntryId, Signer};
 
 use crate::entries::{self, EntryRow};
 use crate::process::Work;
-use crate::{StoreError, database};
+use crate::trust::Signed;
+use crate::{Store, StoreError, database};
 
 /// What such an entry waits for: the one that follows it, of which only this is known.
 pub(crate) fn wanted(id: &EntryId) -> Vec<u8> {
@@ -99,9 +100,38 @@ pub(crate) fn with_covers(
     Ok(with)
 }
 
-/// Whether any entry waits for what covers it.
-pub(crate) fn any_wanted(conn: &Connection) -> Result<bool, StoreError> {
-    Ok(conn
+/// Entries without a signature that waited for these are judged again.
+pub(crate) fn release(
+    conn: &Connection,
+    batch: &[Work],
+    signed: &[Signed],
+) -> Result<(), StoreError> {
+    let waits: bool = conn
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM held WHERE wants > ?1 AND wants < ?2)")?
-        .query_row(params![WANTED, AFTER_WANTED], |row| row.get(0))?)
+        .query_row(params![WANTED, AFTER_WANTED], |row| row.get(0))?;
+    if !waits {
+        return Ok(());
+    }
+    for (work, signed) in batch.iter().zip(signed) {
+        if let (Signed::ByDevice | Signed::BeyondCutOff, Some(previous)) =
+            (signed, work.entry.header().previous)
+        {
+            entries::release(conn, &wanted(&previous))?;
+        }
+    }
+    Ok(())
+}
+
+impl Store {
+    /// An own entry came back without its signature and is covered: this device signed
+    /// it, and holds it as signed again, so that it can offer it to a restored relay.
+    pub(crate) fn sign_again(&self, conn: &Connection, work: &Work) -> Result<(), StoreError> {
+        let entry = &work.entry;
+        let is_own = entry.header().signer == Signer::Device(self.owner.device);
+        if !is_own || entry.is_signed() {
+            return Ok(());
+        }
+        let signed = sign_entry(entry.header(), entry.body().clone(), &self.sign)?;
+        entries::save_signature(conn, work.row, &signed.signature)
+    }
 }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rusqlite::{Connection, params};
-use stunity_identity::{AccountLog, DeviceStatus, TrustedNode, sign_entry};
+use stunity_identity::{AccountLog, DeviceStatus, TrustedNode};
 use stunity_model::{Verdict, judge};
 use stunity_proto::{AccountId, DeviceId, Entry, EntryId, Kind, NodeId, Signer, SpaceId};
 use stunity_sync::Position;
@@ -213,25 +213,13 @@ impl Store {
             return Ok(touched);
         }
         let signed = self.verify_all(conn, &batch)?;
-        release_covered(conn, &batch, &signed)?;
+        covers::release(conn, &batch, &signed)?;
         for (work, signed) in batch.iter().zip(signed) {
             let judged = self.judge(conn, work, &signed)?;
             self.settle(conn, work, judged, settled, &mut touched)?;
         }
         self.refresh_members(conn, &touched)?;
         Ok(touched)
-    }
-
-    /// An own entry came back without its signature and is covered: this device signed
-    /// it, and holds it as signed again, so that it can offer it to a restored relay.
-    fn sign_again(&self, conn: &Connection, work: &Work) -> Result<(), StoreError> {
-        let entry = &work.entry;
-        let is_own = entry.header().signer == Signer::Device(self.owner.device);
-        if !is_own || entry.is_signed() {
-            return Ok(());
-        }
-        let signed = sign_entry(entry.header(), entry.body().clone(), &self.sign)?;
-        entries::save_signature(conn, work.row, &signed.signature)
     }
 
     /// Entries of account logs, a log at a time.
@@ -522,21 +510,6 @@ impl Store {
         }
         Ok(())
     }
-}
-
-/// Entries without a signature that waited for these are judged again.
-fn release_covered(conn: &Connection, batch: &[Work], signed: &[Signed]) -> Result<(), StoreError> {
-    if !covers::any_wanted(conn)? {
-        return Ok(());
-    }
-    for (work, signed) in batch.iter().zip(signed) {
-        if let (Signed::ByDevice | Signed::BeyondCutOff, Some(previous)) =
-            (signed, work.entry.header().previous)
-        {
-            entries::release(conn, &covers::wanted(&previous))?;
-        }
-    }
-    Ok(())
 }
 
 /// The devices of a log as far as others' standing depends on them.

@@ -72,13 +72,20 @@ async fn a_first_sync_that_is_cut_every_20_kb_costs_less_than_a_fifth_more() {
 #[tokio::test]
 async fn joining_a_course_takes_less_than_the_signatures_and_salts_of_its_entries() {
     let mut course = Course::new(5, 3, 60).await.unwrap();
-    let joined = exchange(&course.school, &mut course.reader).await.unwrap();
+    let [reader, cut] = &mut course.readers;
+    let joined = exchange(&course.school, reader).await.unwrap();
     assert_eq!(joined.round_trips, 1);
     assert!(joined.new_entries > 180, "{}", joined.new_entries);
     let budget = joining_budget(joined.new_entries as usize);
     assert!(joined.bytes() <= budget, "{} > {budget}", joined.bytes());
+    // And over links that break within a few slices.
+    let carried = through_cuts(&course.school, cut, Some(CUT_SHORT)).await;
+    let carried = carried.unwrap();
+    assert!(carried.connections > 3, "{carried:?}");
     let read = |device| saves(device, &course.lessons).unwrap();
-    assert!(read(&course.reader) == read(&course.author));
+    for device in [&*reader, cut] {
+        assert!(read(device) == read(&course.author));
+    }
 }
 
 #[tokio::test]

@@ -2,14 +2,15 @@
 use std::collections::BTreeMap;
 
 use stunity_identity::{
-    AccountEvent, Certificate, CutOff, Device, DeviceKeys, Issuer, KexSecret, Revocation,
+    AccountEvent, Certificate, CutOff, Device, DeviceKeys, Issuer, KexSecret, Revocation, Session,
     SigningKey, StaffRoles, sign_entry,
 };
 use stunity_model::events::{Comment, Event};
+use stunity_proto::frame::{Flight, Frame, VERSION, cursors_hash};
 use stunity_proto::pack::ChainKey;
 use stunity_proto::{
-    AccountId, Body, Entry, EntryId, Hash, Header, Heads, Kind, Lane, ObjectId, SchoolId, Signer,
-    SpaceId,
+    AccountId, Body, Entry, EntryId, Hash, Header, Heads, Kind, Lane, ObjectId, SchoolId,
+    Signature, Signer, SpaceId,
 };
 use stunity_server::log::{Join, Proof};
 use stunity_sync::replica::Outcome;
@@ -76,6 +77,35 @@ fn certify(
 }
 
 impl Hand {
+    /// Flight one of a device that holds nothing, with whatever else it says, as it
+    /// crosses.
+    ///
+    /// # Panics
+    /// Never: what it says is within the limits.
+    #[must_use]
+    pub fn flight(&self, host: &str, nonce: [u8; 32], say: impl FnOnce(&mut Flight)) -> Vec<u8> {
+        let mut flight = Flight {
+            version: VERSION,
+            device: self.key.device_id(),
+            capabilities: 0,
+            cursors: cursors_hash(&[]),
+            partials: Vec::new(),
+            outbox: None,
+            flags: 0,
+            signature: Signature::ZERO,
+        };
+        say(&mut flight);
+        let session = Session {
+            school: self.school,
+            host,
+            nonce,
+        };
+        session
+            .sign_flight(&mut flight, &self.key)
+            .expect("the device's own key");
+        Frame::Flight(flight).encode()
+    }
+
     /// A new account that nobody knows yet; everything follows from `seed`.
     #[must_use]
     pub fn stranger(school: SchoolId, seed: u8) -> Self {

@@ -4,9 +4,8 @@
 
 use futures_util::{SinkExt, StreamExt};
 use stunity_e2e::HostileClass;
-use stunity_identity::Session;
-use stunity_proto::frame::{Flight, Frame, Part, VERSION, pack_id};
-use stunity_proto::{Signature, limits};
+use stunity_proto::frame::{Frame, Part, pack_id};
+use stunity_proto::limits;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 fn varint(mut value: u64) -> Vec<u8> {
@@ -59,29 +58,16 @@ async fn upload(class: &HostileClass, pack: &[u8]) -> Frame {
         panic!("hello");
     };
     let hand = &class.colleague;
-    let mut flight = Flight {
-        version: VERSION,
-        device: hand.key.device_id(),
-        capabilities: 0,
-        cursors: [0; 8],
-        partials: Vec::new(),
-        outbox: Some(Part {
+    let host = class.school.address.to_string();
+    let flight = hand.flight(&host, nonce, |flight| {
+        flight.cursors = [0; 8];
+        flight.outbox = Some(Part {
             pack: pack_id(pack),
             total: pack.len() as u32,
             offset: 0,
             bytes: pack.to_vec(),
-        }),
-        flags: 0,
-        signature: Signature([0; 64]),
-    };
-    let host = class.school.address.to_string();
-    let session = Session {
-        school: hand.school,
-        host: &host,
-        nonce,
-    };
-    session.sign_flight(&mut flight, &hand.key).unwrap();
-    let flight = Frame::Flight(flight).encode();
+        });
+    });
     socket.send(Message::Binary(flight.into())).await.unwrap();
     hear(&mut socket).await
 }

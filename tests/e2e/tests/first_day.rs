@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use stunity_client::{Client, Link, NewAssignment, NewCourse, Place, Taken, driver};
 use stunity_documents::DocType;
 use stunity_e2e::{Hand, School};
-use stunity_identity::{Session as Auth, StaffRoles};
+use stunity_identity::StaffRoles;
 use stunity_model::Roles;
-use stunity_proto::frame::{Flight, Frame, capabilities, cursors_hash};
-use stunity_proto::{Lane, ObjectId, Signature, SpaceId};
+use stunity_proto::frame::{Frame, capabilities};
+use stunity_proto::{Lane, ObjectId, SpaceId};
 use stunity_server::sabotage::Sabotage as BrokenRelay;
 use stunity_store::{ParcelTo, Span};
 use stunity_sync::relay::{Effect, Session};
@@ -158,24 +158,8 @@ async fn a_pack_that_begins_elsewhere_is_noticed() {
 /// they leave out signatures, and how many bytes they are.
 async fn packs_for(class: &Class, hand: &Hand, capabilities: u64) -> (bool, usize) {
     let (mut session, _) = Session::open(HOST.into(), NONCE);
-    let mut flight = Flight {
-        version: stunity_proto::frame::VERSION,
-        device: hand.key.device_id(),
-        capabilities,
-        cursors: cursors_hash(&[]),
-        partials: Vec::new(),
-        outbox: None,
-        flags: 0,
-        signature: Signature::ZERO,
-    };
-    let auth = Auth {
-        school: hand.school,
-        host: HOST,
-        nonce: NONCE,
-    };
-    auth.sign_flight(&mut flight, &hand.key).unwrap();
     let log = &class.school.log;
-    let frame = Frame::Flight(flight).encode();
+    let frame = hand.flight(HOST, NONCE, |flight| flight.capabilities = capabilities);
     let mut effects = session.on_frame(log, &frame).await.unwrap();
     while session.wants_pump() {
         effects.extend(session.pump(log).await.unwrap());

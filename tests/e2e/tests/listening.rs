@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use stunity_e2e::hand::op;
 use stunity_e2e::{Hand, School};
-use stunity_identity::{Session as Auth, StaffRoles};
+use stunity_identity::StaffRoles;
 use stunity_model::events::{Comment, CourseGenesis, Enrol};
-use stunity_proto::frame::{Flight, Frame, cursors_hash, flags};
-use stunity_proto::{Lane, ObjectId, Signature, SpaceId};
+use stunity_proto::frame::flags;
+use stunity_proto::{Lane, ObjectId, SpaceId};
 use stunity_server::log::{Inbox, Join, Message, Proof, Subscriber};
 use stunity_sync::relay::{Effect, Session};
 use stunity_sync::replica::Outcome;
@@ -28,24 +28,8 @@ impl<'a> Line<'a> {
     /// Flight one has come.
     async fn open(school: &'a School, hand: &Hand) -> Self {
         let (mut session, _) = Session::open(HOST.into(), NONCE);
-        let mut flight = Flight {
-            version: stunity_proto::frame::VERSION,
-            device: hand.key.device_id(),
-            capabilities: 0,
-            cursors: cursors_hash(&[]),
-            partials: Vec::new(),
-            outbox: None,
-            flags: flags::LIVE,
-            signature: Signature::ZERO,
-        };
-        let auth = Auth {
-            school: hand.school,
-            host: HOST,
-            nonce: NONCE,
-        };
-        auth.sign_flight(&mut flight, &hand.key).unwrap();
         let inbox: Arc<Inbox> = Arc::default();
-        let frame = Frame::Flight(flight).encode();
+        let frame = hand.flight(HOST, NONCE, |flight| flight.flags = flags::LIVE);
         let effects = session.on_frame(&school.log, &frame).await.unwrap();
         let device = hand.key.device_id();
         let log = school.log.clone();

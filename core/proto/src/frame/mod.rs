@@ -39,7 +39,7 @@ pub struct Part {
 pub enum Content {
     /// A pack of entries.
     Entries,
-    /// A pack of snapshots.
+    /// A pack of snapshots: not used (ADR 0006).
     Snapshots,
     /// A chunk of a blob.
     Chunk,

@@ -25,8 +25,8 @@ pub struct Course {
     pub school: School,
     /// Who wrote it, in sync.
     pub author: Client,
-    /// A teacher whose device has nothing of it yet.
-    pub reader: Client,
+    /// Teachers whose devices have nothing of it yet.
+    pub readers: [Client; 2],
     /// The lessons.
     pub lessons: Vec<DocId>,
 }
@@ -43,16 +43,18 @@ impl Course {
             let name = format!("author {author}");
             authors.push(school.join(&name, StaffRoles::TEACHER).await);
         }
-        let reader = school.join("reader", StaffRoles::TEACHER).await;
+        let readers = [
+            school.join("reader 0", StaffRoles::TEACHER).await,
+            school.join("reader 1", StaffRoles::TEACHER).await,
+        ];
         school.sync(&mut authors[0]).await;
         let course = authors[0].create_course(NewCourse {
             title: "Course".into(),
             ..NewCourse::default()
         })?;
-        let mut others: Vec<_> = (authors[1..].iter())
-            .map(|author| author.store().account())
+        let others: Vec<_> = (authors[1..].iter().chain(&readers))
+            .map(|other| other.store().account())
             .collect();
-        others.push(reader.store().account());
         for account in others {
             authors[0].add_staff(course, account, Roles::TEACHER)?;
         }
@@ -84,7 +86,7 @@ impl Course {
         Ok(Self {
             school,
             author,
-            reader,
+            readers,
             lessons: ids,
         })
     }

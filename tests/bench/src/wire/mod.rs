@@ -186,7 +186,7 @@ async fn through_sockets(school: &School, device: &mut Client, cut: i64) -> Fall
 async fn joining(rows: &mut Vec<Row>) -> Fallible<()> {
     let mut course = Course::new(3, LESSONS, BURSTS).await?;
     let pieces = in_one_piece(&saves(&course.author, &course.lessons)?)?;
-    let carried = exchange(&course.school, &mut course.reader).await?;
+    let carried = exchange(&course.school, &mut course.readers[0]).await?;
     rows.push(told("joining a course: saves in one piece", pieces));
     let entries = f64::from(carried.new_entries);
     rows.push(Row::told("joining a course", entries, "entries"));
