@@ -22,7 +22,8 @@ pub(crate) struct Reader {
     /// Ids and changes that it has met before these items.
     met: BTreeSet<(IdRole, [u8; 16])>,
     changes: BTreeSet<(DocId, Hash)>,
-    /// Chains and changes of these items.
+    /// Entries, chains and changes of these items.
+    entries: BTreeSet<EntryId>,
     chains: BTreeSet<ChainKey>,
     coming: BTreeSet<(DocId, Hash)>,
     /// How far it holds the school's own space.
@@ -44,6 +45,7 @@ impl Reader {
                 .map(|space| (IdRole::Space, space.0))
                 .collect(),
             changes: BTreeSet::new(),
+            entries: BTreeSet::new(),
             chains: BTreeSet::new(),
             coming: BTreeSet::new(),
             of_school: Vec::new(),
@@ -59,6 +61,7 @@ impl Reader {
 
     pub(crate) fn note(&mut self, item: &LogItem) {
         let header = item.entry.header();
+        self.entries.insert(item.entry.id());
         let brought = certificates_in(&header.kinds, item.entry.body());
         self.brought
             .extend(brought.iter().map(|(signer, _)| *signer));
@@ -108,9 +111,10 @@ impl Reader {
         let heads = if item.same_heads {
             header.heads.clone()
         } else {
-            // Other heads, whichever: only that they differ is used.
+            // Other heads, whichever: only that they differ is used. No entry cites
+            // itself; in an account's log each cites the one before.
             Heads {
-                account: Some(previous),
+                account: Some(item.entry.id()),
                 membership: Vec::new(),
             }
         };
@@ -141,6 +145,11 @@ impl PackContext for Reader {
         None
     }
     fn sequence_of(&self, space: SpaceId, id: &EntryId) -> Option<u64> {
+        // What comes with this pack has no number yet for those who read it: a pupil's
+        // work may stand behind its grade, where a relay was restored.
+        if self.entries.contains(id) {
+            return None;
+        }
         self.sequences.get(&(space, *id)).copied()
     }
     fn holds(&self, id: &EntryId) -> Option<(SpaceId, u64)> {
@@ -215,6 +224,36 @@ mod tests {
         let mut reader = Reader::new(SchoolId([1; 16]), []);
         reader.note(&item(signer));
         reader.expands_id(IdRole::Author, &AUTHOR.0)
+    }
+
+    #[test]
+    fn what_comes_later_in_a_pack_is_not_named_by_its_number() {
+        let named = item(Signer::Device(DeviceId([6; 16])));
+        let (space, id) = (named.position.space, named.entry.id());
+        let mut names = item(Signer::Device(DeviceId([7; 16])));
+        names.named = vec![(id, named.position.sequence)];
+        let mut reader = Reader::new(SchoolId([1; 16]), []);
+        reader.note(&names);
+        assert_eq!(reader.sequence_of(space, &id), Some(9));
+        reader.note(&named);
+        assert_eq!(reader.sequence_of(space, &id), None);
+    }
+
+    #[test]
+    fn heads_that_changed_are_never_taken_for_those_of_the_entry_before() {
+        let mut item = item(Signer::Device(DeviceId([6; 16])));
+        let mut header = item.entry.header().clone();
+        header.lane = Lane::Keys;
+        header.heads.account = header.previous;
+        let (bytes, body) = (header.encode(), item.entry.body().clone());
+        item.entry = Entry::from_parts(bytes, Signature::ZERO, body).unwrap();
+        item.position.lane = Lane::Keys;
+        item.same_heads = false;
+        let mut reader = Reader::new(SchoolId([1; 16]), []);
+        reader.note(&item);
+        let before = reader.chain_entry(&ChainKey::of(&item.entry), 1).unwrap();
+        assert_eq!(Some(before.id), header.previous);
+        assert_ne!(before.heads, header.heads);
     }
 
     #[test]

@@ -290,7 +290,7 @@ pub trait Replica {
     /// What the pack decoder may look up.
     fn pack_context(&self) -> &dyn PackContext;
 
-    /// Everything that the relay held has come. If it showed that another copy of
+    /// Everything that the relay held has come, and nothing is on its way to it. If it showed that another copy of
     /// this device went on writing, the new incarnation begins now: what the other
     /// copy sent is known and is not sent again. If it was restored from a backup, own
     /// entries that it had acknowledged and that did not come are sent again. Until

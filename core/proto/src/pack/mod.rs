@@ -243,6 +243,12 @@ mod flag {
     pub const ALL: u8 = 31;
 }
 
+/// Whether a pack says that it uses nothing of a context. Bytes that are no pack do not.
+#[must_use]
+pub fn is_explicit(bytes: &[u8]) -> bool {
+    matches!(bytes, [VERSION, flags, ..] if flags & flag::EXPLICIT != 0)
+}
+
 /// Bits of the control byte of an entry.
 mod control {
     pub const SAME_SPACE: u8 = 1;

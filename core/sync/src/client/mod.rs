@@ -326,9 +326,7 @@ impl Session {
             (_, Frame::Receipt(root)) => {
                 let nonce = self.nonce;
                 self.end_flush(replica, root, &nonce, effects)?;
-                if self.done {
-                    replica.settle_fork()?;
-                }
+                self.settle_fork(replica)?;
                 // Results make room for what still waits.
                 if self.outgoing.values().all(|out| !out.waiting) {
                     self.send_what_waits(replica, now, effects)?;
@@ -348,6 +346,7 @@ impl Session {
             ) => {
                 let target = Target { space, lane };
                 self.live(replica, target, (from, to), pack, root, effects)?;
+                self.settle_fork(replica)?;
                 self.tell_if_caught_up(effects);
             }
             (_, Frame::NeedCursors) => effects.push(send(&Frame::CursorList(
@@ -438,9 +437,18 @@ impl Session {
         }
         self.phase = Phase::Live;
         self.done = true;
-        replica.settle_fork()?;
+        self.settle_fork(replica)?;
         self.send_what_waits(replica, now, effects)?;
         self.tell_if_caught_up(effects);
+        Ok(())
+    }
+
+    /// What a fork leaves unacknowledged is written again once all of the other copy has
+    /// come and nothing is on its way: what has no answer yet may still be taken.
+    fn settle_fork(&self, replica: &mut dyn Replica) -> Result<(), SyncError> {
+        if self.done && self.outgoing.is_empty() {
+            replica.settle_fork()?;
+        }
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Packs that a client sends: kept slice by slice, stored when whole.
 use stunity_proto::frame::{Frame, Part, ResultItem, pack_id};
+use stunity_proto::pack::is_explicit;
 use stunity_proto::receipt::{Leaf, sha256};
 use stunity_proto::{EntryId, PackId, limits};
 
@@ -137,6 +138,16 @@ impl Session {
             rights_changed,
             advances,
         } = store.append(peer.device, entries).await?;
+        // Of a device that has a copy, what is left out may be restored by what the copy
+        // sent: then no signature fits. What was stored is known when it comes again.
+        let is_spoilt = |outcome: &Outcome| matches!(outcome, Outcome::Refused { code, .. } if code == "signature.bad");
+        if !is_explicit(&bytes) && outcomes.iter().any(is_spoilt) {
+            effects.push(send(&Frame::ResendExplicit(upload.pack)));
+            if rights_changed {
+                self.on_rights_changed();
+            }
+            return Ok(());
+        }
         // A refused entry may move its chain or not: the store knows.
         let is_refused = |outcome| matches!(outcome, &Outcome::Refused { .. });
         if !outcomes.iter().any(is_refused) {
