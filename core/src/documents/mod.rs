@@ -26,7 +26,8 @@ use crate::{Client, ClientError};
 pub struct Editing {
     place: DocumentPlace,
     draft: Draft,
-    actor: ActorParts,
+    /// None if the draft is ahead of the journal: it is then read anew.
+    actor: Option<ActorParts>,
     /// Bursts since the stored caches were renewed.
     stale: bool,
     _open: Arc<()>,
@@ -99,7 +100,7 @@ impl Client {
         Ok(Editing {
             place,
             draft: Draft::open(document),
-            actor,
+            actor: Some(actor),
             stale: false,
             _open: open,
         })
@@ -126,7 +127,7 @@ impl Client {
         let mut editing = Editing {
             place,
             draft: Draft::open(self.load(&place, heads.as_deref())?),
-            actor: self.actor()?,
+            actor: Some(self.actor()?),
             stale: false,
             _open: open,
         };
@@ -141,10 +142,10 @@ impl Client {
 
     /// After this installation turned out to be a restored copy, its changes have
     /// another actor: the document is read anew, and what was being typed is typed
-    /// by the new actor.
+    /// by the new actor. So it is after the disk has refused something.
     fn follow_rotation(&mut self, editing: &mut Editing) -> Result<(), ClientError> {
         let actor = self.actor()?;
-        if editing.actor == actor {
+        if editing.actor == Some(actor) {
             return Ok(());
         }
         let journal = self.store.load_journal(editing.place.doc)?;
@@ -153,7 +154,7 @@ impl Client {
             .and_then(|row| read_base(editing.place.doc, row))
             .map(|(_, heads)| heads);
         editing.draft = Draft::open(self.load(&editing.place, heads.as_deref())?);
-        editing.actor = actor;
+        editing.actor = Some(actor);
         editing.stale = true;
         if let Some((_, rows)) = journal.split_first() {
             editing.draft.replay(rows.iter().map(Vec::as_slice))?;
@@ -246,9 +247,10 @@ impl Client {
 
     fn keep(&mut self, editing: &mut Editing, rows: &[Vec<u8>]) -> Result<(), ClientError> {
         let (place, draft) = (&editing.place, &editing.draft);
-        Ok(self
+        let kept = self
             .store
-            .append_journal(place.doc, rows, || base_row(place, &draft.heads()))?)
+            .append_journal(place.doc, rows, || base_row(place, &draft.heads()));
+        Ok(kept.inspect_err(|_| editing.actor = None)?)
     }
 
     /// Takes back the last step, as [`Draft::undo`] says; false if there was none.
@@ -306,7 +308,8 @@ impl Client {
         let now_ms = self.wall_ms();
         let item = self
             .store
-            .commit_burst(&editing.place, change.bytes, None, now_ms)?;
+            .commit_burst(&editing.place, change.bytes, None, now_ms)
+            .inspect_err(|_| editing.actor = None)?;
         Ok(Some(item))
     }
 

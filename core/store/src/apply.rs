@@ -225,10 +225,16 @@ impl Store {
         work: &Work,
         touched: &mut Touched,
     ) -> Result<(), StoreError> {
+        let entry = &work.entry;
+        let is_membership =
+            Class::of(entry.header()) == Class::Membership && domain::is_of_course(entry);
         if !work.folded {
+            // An own statement counted from when it was sealed: it is cited no more.
+            if is_membership && work.sent.is_some() {
+                self.facts.borrow_mut().forget_course(entry.header().space);
+            }
             return Ok(());
         }
-        let entry = &work.entry;
         for (index, (kind, op)) in entry.ops().enumerate() {
             if let (Kind::Event(_), Some(op)) = (kind, op)
                 && let Ok(event) = Event::decode(op)
@@ -252,7 +258,7 @@ impl Store {
         if bound > 0 {
             self.logs.borrow_mut().clear();
         }
-        if Class::of(entry.header()) == Class::Membership && domain::is_of_course(entry) {
+        if is_membership {
             self.facts.borrow_mut().forget_course(entry.header().space);
             touched.courses.insert(entry.header().space);
             touch_members(entry, touched);

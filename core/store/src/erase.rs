@@ -6,7 +6,7 @@ use stunity_proto::blob::Manifest;
 use stunity_proto::{BlobId, DocId, Entry, EntryId, Kind, Lane, SpaceId};
 
 use crate::blobs;
-use crate::database::{int, uint};
+use crate::database::{Durability, int, uint};
 use crate::entries::{self, EntryRow};
 use crate::process::{Touched, Work};
 use crate::{Store, StoreError, documents, domain, fold, meta};
@@ -84,16 +84,21 @@ impl Store {
         erase_ops(conn, work.row, work.entry.clone(), &ops).map(Some)
     }
 
-    /// Writes the WAL into the database and cuts it: erased bytes are in old
-    /// frames until then. Done again when the database is opened, if it was not
+    /// Writes the database anew, and the WAL into it, and cuts that: erased bytes are in
+    /// old pages and frames until then. Done again when the database is opened, if it was not
     /// finished.
     pub(crate) fn finish_erasure(&self) -> Result<(), StoreError> {
         if meta::load::<i64>(&self.conn, meta::ERASED)?.is_none() {
             return Ok(());
         }
-        // A deleted row's words stay in the index until its segments are merged.
-        self.conn
-            .execute_batch("INSERT INTO search (search) VALUES ('optimize')")?;
+        self.write_one(Durability::Sealed, |conn| {
+            // A deleted row's words stay in the index until its segments are merged.
+            conn.execute_batch("INSERT INTO search (search) VALUES ('optimize')")?;
+            // Where rows have moved between pages, SQLite leaves copies of them in what
+            // is then free of a page, for all that it deletes securely: every page is
+            // written anew.
+            Ok(conn.execute_batch("VACUUM")?)
+        })?;
         self.empty_wal(|conn| meta::drop(conn, meta::ERASED))
     }
 

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use stunity_proto::{Entry, EntryId};
 
 use crate::StoreError;
+use crate::database::int;
 use crate::entries::{self, EntryRow};
 
 /// Notes that an entry takes a place: if another is there, the pair is evidence.
@@ -22,6 +23,27 @@ pub(crate) fn note(
         Some(other) => entries::save_evidence(conn, "entry.fork", &other, &id.0),
         None => Ok(()),
     }
+}
+
+/// The relay has numbered an entry: what stands at its place without a number, with
+/// what follows that, is judged again.
+pub(crate) fn displace(conn: &Connection, row: EntryRow, entry: &Entry) -> Result<(), StoreError> {
+    let is_forked: bool = conn
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM evidence
+             WHERE code = 'entry.fork' AND ?1 IN (first, second))",
+        )?
+        .query_row([&entry.id().0], |row| row.get(0))?;
+    if !is_forked {
+        return Ok(());
+    }
+    conn.prepare_cached(
+        "UPDATE entries SET state = 0 WHERE state = 1 AND send IS NULL AND entry <> ?1
+         AND chain = (SELECT chain FROM entries WHERE entry = ?1) AND sequence >= ?2
+         AND NOT EXISTS (SELECT 1 FROM numbering n WHERE n.entry = entries.entry)",
+    )?
+    .execute(params![row, int(entry.header().sequence)])?;
+    Ok(())
 }
 
 /// The rival of an entry that the relay has not numbered, or of one before it in

@@ -111,14 +111,17 @@ pub(crate) fn note_epoch(conn: &Connection, epoch: i64) -> Result<(), StoreError
 }
 
 /// The relay lacks what stands before an own entry in its chain. True if that has no
-/// answer yet, or none under `epoch`: then the entry goes again, after it.
+/// answer yet, or none under `epoch`: then the entry goes again, after it. What was
+/// refused goes too: a relay that was restored has lost its tombstones, over which the
+/// chain goes on.
 pub(crate) fn doubt_before(
     conn: &Connection,
     entry: EntryRow,
     epoch: i64,
 ) -> Result<bool, StoreError> {
     conn.prepare_cached(
-        "UPDATE entries SET send = ?1, code = NULL WHERE send IN (?2, ?3)
+        "UPDATE entries SET send = ?1, code = NULL WHERE (send IN (?2, ?3)
+            OR (send = ?6 AND length(tombstone) > 0))
          AND chain = (SELECT chain FROM entries WHERE entry = ?4)
          AND sequence < (SELECT sequence FROM entries WHERE entry = ?4)
          AND NOT EXISTS (SELECT 1 FROM numbering n
@@ -130,6 +133,7 @@ pub(crate) fn doubt_before(
         Sent::Pending.code(),
         entry,
         epoch,
+        Sent::Refused.code(),
     ])?;
     let lacks = conn
         .prepare_cached(

@@ -17,6 +17,8 @@ pub(crate) const FORKED: &str = "forked";
 pub(crate) const LOST: &str = "lost";
 /// Something was erased, and old frames of the WAL may still have it.
 pub(crate) const ERASED: &str = "erased";
+/// How often the WAL was begun anew after a sync that failed.
+pub(crate) const RENEWED: &str = "renewed";
 /// The relay's epoch when it was last heard.
 pub(crate) const EPOCH: &str = "epoch";
 pub(crate) const LINK_RATE: &str = "link-rate";

@@ -208,13 +208,18 @@ pub(crate) fn take_batch(
 /// Roles are judged at the heads that an entry cites, so what follows from a
 /// membership statement cannot stand in its entry; a genesis speaks for all of
 /// its own. A submission is known by its entry, to who grades or erases it: there is
-/// one in each.
+/// one in each. Others hold an entry until they have all that its changes follow from:
+/// what is stated waits for no document.
 fn needs_own_entry(batch: &[QueuedOp], next: Kind) -> bool {
     let (Some(first), Some(last)) = (batch.first(), batch.last()) else {
         return false;
     };
     let submission = Kind::Event(Submit::CODE);
     if next == submission && batch.iter().any(|queued| queued.kind == submission) {
+        return true;
+    }
+    let is_change = |kind| matches!(kind, Kind::Change { .. });
+    if is_change(last.kind) != is_change(next) {
         return true;
     }
     let genesis = first.kind == Kind::Event(CourseGenesis::CODE);

@@ -471,6 +471,9 @@ impl Store {
                 .execute([work.row])?;
                 entries::save_wants(conn, work.row, &wants)?;
                 entries::release(conn, &id.0)?;
+                if work.position.is_some() {
+                    forks::displace(conn, work.row, &work.entry)?;
+                }
                 if domain::is_genesis(&work.entry) {
                     entries::release(conn, &work.entry.header().space.0)?;
                 }

@@ -350,8 +350,12 @@ fn store_results(
             Outcome::Pending { position, code } => {
                 accept(conn, entry, position, leaves, Sent::Pending, Some(code))?;
             }
+            // What stands before it goes again, or is written again with it.
             Outcome::Refused { code, .. }
-                if code == "chain.gap" && lost::doubt_before(conn, entry.row, leaves.epoch())? => {}
+                if code == "chain.gap"
+                    && (stored.forked
+                        || meta::load::<i64>(conn, meta::FORKED)?.is_some()
+                        || lost::doubt_before(conn, entry.row, leaves.epoch())?) => {}
             // The relay lacks what it is judged by, and others may still bring that: it
             // waits for another session.
             Outcome::Refused { code, tombstone }

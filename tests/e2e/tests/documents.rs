@@ -7,6 +7,7 @@ use stunity_e2e::School;
 use stunity_identity::StaffRoles;
 use stunity_model::Roles;
 use stunity_proto::{DocId, Lane, ObjectId, SpaceId};
+use stunity_test_support::disk::{Disk, Fault};
 
 const BODY: Path<'static> = Path::field("body");
 
@@ -224,4 +225,35 @@ async fn a_restored_phone_doubles_nothing() {
     let rows = teacher.store().submissions(course, None).unwrap();
     assert_eq!(rows.len(), 1, "{rows:?}");
     assert_eq!(pupil.store().unsent().unwrap().waiting, 0);
+}
+
+#[tokio::test]
+async fn what_a_full_disk_refused_is_saved_once_there_is_space() {
+    let school = School::new().await;
+    let mut ann = school.join("ann", StaffRoles::TEACHER).await;
+    let (course, _) = course(&school, &mut ann).await;
+    let create = ann.create_document(DocType::Lesson, course, Lane::Staff);
+    let mut editing = create.unwrap();
+    let doc = editing.place().doc;
+    ann.set_text(&mut editing, "body", "one").unwrap();
+    ann.close_document(editing).unwrap();
+    drop(ann);
+    let disk = Disk::mount(&school.path("ann"));
+    let mut ann = Client::open(&school.path("ann")).unwrap();
+    let mut editing = ann.open_document(doc).unwrap();
+    ann.set_text(&mut editing, "body", "one two").unwrap();
+    disk.plan(0, Fault::Full);
+    let refused = ann.commit(&mut editing).unwrap_err();
+    assert_eq!(refused.code(), "store.no-space");
+    let refused = ann.set_text(&mut editing, "body", "one two lost");
+    assert_eq!(refused.unwrap_err().code(), "store.no-space");
+    disk.repair();
+    ann.set_text(&mut editing, "title", "Numbers").unwrap();
+    assert!(ann.commit(&mut editing).unwrap().is_some());
+    drop(editing);
+    drop(ann);
+    let mut ann = Client::open(&school.path("ann")).unwrap();
+    assert_eq!(body(&mut ann, doc), "one two");
+    let view = ann.document_view(doc).unwrap();
+    assert_eq!(view.text("title"), Some("Numbers"));
 }
