@@ -23,12 +23,12 @@ impl Client {
             return Err(ClientError::Invalid("member.oneself"));
         }
         let members = self.store.class_list(course, ANY)?;
-        let member = members.iter().find(|member| member.account == account);
-        let roles = member.ok_or(ClientError::Invalid("member.unknown"))?.roles;
-        let lane = match roles.any(Roles::STAFF) {
-            true => Lane::All,
-            false => Lane::One(account),
-        };
+        if members.iter().all(|member| member.account != account) {
+            return Err(ClientError::Invalid("member.unknown"));
+        }
+        // Also of a pupil: in `all` the others must know where what counts ends. They see
+        // an id, and no name.
+        let lane = Lane::All;
         match self.store.last_entries(course, account)? {
             Some(last) => self.state(course, lane, MemberCutOff { account, last }),
             None => self.state(course, lane, MemberRemove { account }),
@@ -43,7 +43,12 @@ impl Client {
     pub fn accept_pending(&mut self, entry: EntryId) -> Result<(), ClientError> {
         let waiting = self.store.pending(None)?;
         let found = waiting.iter().find(|row| row.entry == entry);
-        let course = found.ok_or(ClientError::Invalid("pending.unknown"))?.course;
-        self.state(course, Lane::Staff, AcceptPending { entry })
+        let row = found.ok_or(ClientError::Invalid("pending.unknown"))?;
+        // Whoever reads the entry is to know that it counts.
+        let (course, lane) = match row.lane {
+            lane @ (Lane::All | Lane::One(_)) => (row.course, lane),
+            _ => (row.course, Lane::Staff),
+        };
+        self.state(course, lane, AcceptPending { entry })
     }
 }

@@ -119,7 +119,7 @@ pub const RULES: &[Rule] = &[
     rule(23, Course, STAFF, Teacher, No),
     rule(24, School, STAFF | ONE, Registrar, No),
     rule(25, School, STAFF | ONE, Registrar, No),
-    rule(26, Course, STAFF, Teacher, No),
+    rule(26, Course, ALL | STAFF | ONE, Teacher, No),
     rule(27, School, ONE, Self_, No),
     rule(27, School, ONE, Registrar, No),
     rule(40, Course, ALL, SchoolTeacher, No),

@@ -174,3 +174,39 @@ async fn a_pupil_who_was_removed_keeps_what_was_received() {
     let error = class.teacher.remove_member(class.course, oneself);
     assert_eq!(error.unwrap_err().code(), "member.oneself");
 }
+
+/// A pupil is enrolled where only staff and the pupil read; the others hear of the end.
+#[tokio::test]
+async fn classmates_hold_back_what_a_removed_pupil_says_until_staff_accept_it() {
+    let mut class = HostileClass::new().await;
+    let course = class.course;
+    let account = class.mallory.account;
+    let heads = class.heads(Lane::One(account)).await;
+    let mut say = |n: u8| {
+        let comment = Comment {
+            comment: ObjectId([n; 16]),
+            about: ObjectId(course.0),
+            parent: None,
+            text: format!("word {n}"),
+        };
+        (class.mallory).write(course, Lane::All, &heads, vec![op(comment)])
+    };
+    let (seen, unseen) = (say(1), say(2));
+    assert_eq!(said(&class, &seen).await, "");
+    class.school.sync(&mut class.teacher).await;
+    class.teacher.remove_member(course, account).unwrap();
+    class.school.sync(&mut class.teacher).await;
+    assert_eq!(said(&class, &unseen).await, "member.cut-off");
+    for (is_accepted, words) in [(false, 1), (true, 2)] {
+        if is_accepted {
+            class.school.sync(&mut class.teacher).await;
+            class.teacher.accept_pending(unseen.id()).unwrap();
+            class.school.sync(&mut class.teacher).await;
+        }
+        class.school.sync(&mut class.pupil).await;
+        for client in [&class.teacher, &class.pupil] {
+            let shown = client.store().comments(ObjectId(course.0)).unwrap();
+            assert_eq!(shown.len(), words);
+        }
+    }
+}
