@@ -112,6 +112,7 @@ impl World {
             item: done.as_ref().ok().copied().flatten().filter(|_| !is_text),
             is_sure: done.is_ok() && !(revoked || is_text && lost),
             erased_by: None,
+            is_disputed: false,
         });
         match done {
             Ok(_) => {
@@ -396,9 +397,10 @@ impl World {
         let (Some(client), Some(pupil), true) = (&mut d.client, pupil, teaches) else {
             return Ok(());
         };
-        if std::mem::replace(&mut self.truth.has_removed, true) {
+        if self.truth.removed.is_some() {
             return Ok(());
         }
+        self.truth.removed = Some((space, pupil));
         self.truth.left.insert((space, pupil));
         self.truth.pupils.remove(&(space, pupil));
         let done = client.state(space, Lane::All, MemberRemove { account: pupil });
@@ -424,6 +426,7 @@ impl World {
             self.truth.left.insert((space, me));
             self.truth.pupils.remove(&(space, me));
         }
+        self.devices[device].enrolled_deeds = Some(self.truth.deeds.len());
         let name = self.devices[device].name.clone();
         self.note(format!(
             "{name}: {}",
@@ -467,26 +470,30 @@ impl World {
             Ok(editing) => editing,
             Err(error) => return self.app_failed(device, &error),
         };
-        // The handle goes through the closure and comes back by this cell.
+        // The handle goes through the closure and comes back by this cell: also with a step
+        // that failed, as an app keeps it.
         let kept = std::rc::Rc::new(std::cell::RefCell::new(None));
         let back = kept.clone();
         let run = move |client: &mut Client, token: &str| {
-            client.take_up(&mut editing)?;
-            let at = if at_end {
-                editing
-                    .view()
-                    .text("body")
-                    .map_or(0, |text| text.chars().count())
-            } else {
-                0
+            let mut type_it = || {
+                client.take_up(&mut editing)?;
+                let at = if at_end {
+                    editing
+                        .view()
+                        .text("body")
+                        .map_or(0, |text| text.chars().count())
+                } else {
+                    0
+                };
+                client.edit(&mut editing, &Action::splice(BODY, at, 0, token))
             };
-            client.edit(&mut editing, &Action::splice(BODY, at, 0, token))?;
-            if closes {
+            let typed = type_it();
+            if closes && typed.is_ok() {
                 client.close_document(editing)?;
             } else {
                 back.replace(Some(editing));
             }
-            Ok(())
+            typed
         };
         let result = self.perform(
             device,
@@ -542,6 +549,7 @@ impl World {
                 deed.is_sure = false;
                 deed.item = None;
             }
+            deed.is_disputed |= deed.erased_by.is_some_and(lost);
             deed.erased_by = deed.erased_by.filter(|device| !lost(*device));
         }
     }

@@ -9,7 +9,7 @@ use stunity_store::ItemState;
 use crate::device::Role;
 use crate::dump::{Dump, Place, dump};
 use crate::failure::{Failure, OrFail};
-use crate::truth::{What, tokens};
+use crate::truth::{Deed, What, tokens};
 use crate::world::{Event, World};
 
 const NO_GRADE: &str = "no grade without a teacher's signature";
@@ -223,6 +223,13 @@ impl World {
         }
     }
 
+    /// Whether it is the work of somebody who was removed, at a relay that was restored:
+    /// it may number what was said after the removal before it, which says nothing to
+    /// those who have the old receipt of the removal.
+    fn is_out_of_order(&self, deed: &Deed) -> bool {
+        self.relay.was_restored() && self.truth.removed == Some((deed.space, deed.author))
+    }
+
     /// Whoever reads a lane shows the same of it.
     fn check_converged(&self, dumps: &[Dump]) -> Result<(), Failure> {
         let mut facts: BTreeMap<&(Place, String), BTreeMap<usize, &String>> = BTreeMap::new();
@@ -234,6 +241,10 @@ impl World {
                 facts.entry(fact).or_default().insert(index, value);
             }
         }
+        let disputed: BTreeSet<&str> = (self.truth.deeds.iter())
+            .filter(|deed| deed.is_disputed || self.is_out_of_order(deed))
+            .map(|deed| deed.token.as_str())
+            .collect();
         for (fact, shown) in facts {
             let (place, name) = fact;
             let mut values: BTreeMap<Option<&String>, Vec<&str>> = BTreeMap::new();
@@ -249,7 +260,10 @@ impl World {
                     .or_default()
                     .push(&device.name);
             }
-            if values.len() > 1 {
+            let is_disputed = (shown.values())
+                .flat_map(|value| tokens(value))
+                .any(|token| disputed.contains(token.as_str()));
+            if values.len() > 1 && !is_disputed {
                 return Err(Failure::new(
                     CONVERGE,
                     format!("{name} in {}: {values:#?}", place.1),
@@ -290,7 +304,7 @@ impl World {
                 if count > 1 {
                     return Err(Failure::new(ONCE, words()));
                 }
-                if is_shown && deed.is_sure && count == 0 {
+                if is_shown && deed.is_sure && !self.is_out_of_order(deed) && count == 0 {
                     return Err(Failure::new(DURABLE, words()));
                 }
             }

@@ -55,6 +55,8 @@ pub struct Device {
     pub revoked_ms: Option<u64>,
     /// An older copy of its folder, and how many deeds were done when it was made.
     pub copy: Option<(PathBuf, usize)>,
+    /// How many deeds were done when its user last enrolled or left with it.
+    pub enrolled_deeds: Option<usize>,
     /// Deeds of which a power cut takes nothing back.
     pub durable_deeds: usize,
     /// Of its last session that ended well.

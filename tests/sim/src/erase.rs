@@ -58,12 +58,19 @@ impl World {
             Named::Comment(comment) => client.erase(&comment.0, "asked"),
         };
         self.note(format!("{name} erases {token}"));
+        // What another copy of the phone has not sent yet it says again: of what was
+        // erased nothing is left by which to know it.
+        let id = self.devices[device].id;
+        let has_copy = (self.devices.iter())
+            .filter(|device| device.id == id)
+            .count()
+            > 1;
         let deed = &mut self.truth.deeds[index];
         deed.is_sure = false;
         deed.item = None;
         match done {
             Ok(()) => {
-                deed.erased_by = Some(device);
+                deed.erased_by = (!has_copy).then_some(device);
                 Ok(())
             }
             // Done or not: nothing is expected of it any more.

@@ -165,6 +165,13 @@ impl World {
         let Some(client) = &self.devices[device].client else {
             return;
         };
+        // Nobody knows whether the relay heard of that.
+        let has_enrolled = (self.devices[device].enrolled_deeds).is_some_and(|at| at >= deeds);
+        if let Some(open) = self.truth.courses.get(1).filter(|_| has_enrolled) {
+            self.truth
+                .left
+                .insert((*open, self.devices[device].account));
+        }
         // A relay that was restored may itself have forgotten.
         let is_there = !self.relay.was_restored();
         for (index, deed) in self.truth.deeds.iter_mut().enumerate() {

@@ -1,5 +1,8 @@
 //! Connections: the real sessions of both sides, and the line between them.
+use std::collections::BTreeMap;
+
 use stunity_client::ClientError;
+use stunity_proto::PackId;
 use stunity_sync::SyncError;
 use stunity_sync::client::{Effect, Event as Told, Session};
 
@@ -27,6 +30,8 @@ pub struct Connection {
     pub bytes: u64,
     /// Packs that the device offered.
     pub offers: u64,
+    /// How often each was.
+    offered: BTreeMap<PackId, u32>,
     /// Entries that were new to the device.
     pub new_entries: u64,
     /// Whether everything went and came.
@@ -66,6 +71,10 @@ impl Connection {
 /// Connections that a device needs on a good link to be up to date: one, a second in
 /// full, and some for what its disk still has to say.
 const MOST_TRIES: u32 = 10;
+
+/// How often a device offers one pack in a session: once, and again when what it lacks
+/// at the relay may have come from others.
+const MOST_OFFERS: u32 = 8;
 
 /// How long the slowest link takes for the most that may be on its way.
 const PATIENCE_MS: u64 = 1_800_000;
@@ -140,6 +149,7 @@ impl World {
                 relay: None,
                 bytes: 0,
                 offers: 0,
+                offered: BTreeMap::new(),
                 new_entries: 0,
                 is_caught_up: false,
                 active_ms: self.clock.now_ms(),
@@ -430,7 +440,7 @@ impl World {
         for effect in effects {
             match effect {
                 Effect::Send(bytes) => {
-                    self.count_offer(id, &bytes);
+                    self.count_offer(id, &bytes)?;
                     self.send(id, true, bytes);
                 }
                 Effect::Event(Told::Applied(applied)) => self.applied(id, device, &applied)?,
@@ -457,16 +467,31 @@ impl World {
         Ok(())
     }
 
-    fn count_offer(&mut self, id: u64, bytes: &[u8]) {
-        use stunity_proto::frame::Frame;
-        let offers = match Frame::decode(bytes) {
-            Ok(Frame::Offer { .. }) => 1,
-            Ok(Frame::Flight(flight)) if flight.outbox.is_some() => 1,
-            _ => 0,
+    fn count_offer(&mut self, id: u64, bytes: &[u8]) -> Result<(), Failure> {
+        use stunity_proto::frame::{Content, Frame};
+        let part = match Frame::decode(bytes) {
+            Ok(Frame::Offer {
+                content: Content::Entries,
+                part,
+                ..
+            }) => Some(part),
+            Ok(Frame::Flight(flight)) => flight.outbox,
+            _ => None,
         };
-        if let Some(connection) = self.connections.get_mut(&id) {
-            connection.offers += offers;
+        let (Some(part), Some(connection)) = (part, self.connections.get_mut(&id)) else {
+            return Ok(());
+        };
+        connection.offers += 1;
+        let times = connection.offered.entry(part.pack).or_default();
+        *times += 1;
+        if *times > MOST_OFFERS && !self.config.is_evil() {
+            let name = &self.devices[connection.device].name;
+            return Err(Failure::new(
+                "what was answered is not sent again",
+                format!("{name} offers {:?} again and again", part.pack),
+            ));
         }
+        Ok(())
     }
 
     fn applied(

@@ -1,5 +1,5 @@
 //! The finale: everything is repaired, everybody comes together.
-use crate::failure::Failure;
+use crate::failure::{Failure, OrFail};
 use crate::world::{Event, World};
 
 /// Bytes both ways after the upgrade of a reconnect with nothing new. The budget of
@@ -141,18 +141,23 @@ impl World {
         Ok(())
     }
 
-    /// A user closes what is open.
+    /// A user closes what is open, and what once could not be closed for want of space.
     pub fn close(&mut self, device: usize) -> Result<(), Failure> {
+        let lesson = self.truth.lesson;
         let d = &mut self.devices[device];
-        let Some(editing) = d.editing.take() else {
+        let (editing, Some(client)) = (d.editing.take(), &mut d.client) else {
             return Ok(());
         };
-        match &mut d.client {
-            Some(client) => match client.close_document(editing) {
-                Ok(_) => Ok(()),
-                Err(error) => Err(Failure::new("a document closes", error.to_string())),
-            },
-            None => Ok(()),
-        }
+        let journals = client.store().open_journals();
+        let left = journals.or_fail("the app shows its data")?;
+        let editing = match (editing, lesson) {
+            (Some(editing), _) => Ok(editing),
+            (None, Some(lesson)) if left.contains(&lesson) => client.open_document(lesson),
+            _ => return Ok(()),
+        };
+        editing
+            .and_then(|editing| client.close_document(editing))
+            .map(|_| ())
+            .or_fail("a document closes")
     }
 }

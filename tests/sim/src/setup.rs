@@ -143,6 +143,7 @@ fn add(
         tries: 0,
         revoked_ms: None,
         copy: None,
+        enrolled_deeds: None,
         durable_deeds: 0,
         last_sync: None,
         is_clone: false,

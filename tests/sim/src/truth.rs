@@ -56,6 +56,9 @@ pub struct Deed {
     pub is_sure: bool,
     /// The device that erased it, if nothing took that back.
     pub erased_by: Option<usize>,
+    /// Erased by a device that was then revoked: to whom the revocation came first it
+    /// stands there still.
+    pub is_disputed: bool,
 }
 
 /// All of it.
@@ -71,8 +74,8 @@ pub struct Truth {
     pub pupils: BTreeSet<(SpaceId, AccountId)>,
     /// Pupils who left a course at some time: what they still hold is theirs.
     pub left: BTreeSet<(SpaceId, AccountId)>,
-    /// Whether a teacher has removed a pupil.
-    pub has_removed: bool,
+    /// The pupil whom a teacher has removed from a course.
+    pub removed: Option<(SpaceId, AccountId)>,
     /// The lesson that the teachers write together.
     pub lesson: Option<DocId>,
     /// Devices' owners by account, for the words of failures.

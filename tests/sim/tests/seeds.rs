@@ -112,3 +112,33 @@ fn what_a_restored_relay_lacks_comes_again() {
 fn bad_disks_once_did_harm() {
     once_failed(Profile::Hostile, &[12, 14, 17, 55]);
 }
+
+/// What a copied phone had written was written again while it was on its way (58), was
+/// refused for good as a gap behind a fork (114), or was restored over what the other
+/// copy had sent (197); a statement that was written again was still cited (4).
+#[test]
+fn copied_phones_once_said_things_twice_or_never() {
+    once_failed(Profile::Hostile, &[4, 58, 114, 197]);
+}
+
+/// A revocation that came after the entry before it was taken for one with the same
+/// heads, and a grade waited for what a revoked tablet had typed (25); work behind its
+/// grade, after a restored relay, was taken for another entry (0, 133).
+#[test]
+fn what_was_left_out_once_came_back_as_something_else() {
+    once_failed(Profile::Hostile, &[25, 133]);
+}
+
+/// An erasure cited a role that its author had only claimed (23); erased words stood in
+/// pages from which they had moved (35); a WAL that began anew with nothing in it came
+/// back with the power (57).
+#[test]
+fn what_was_gone_once_came_back() {
+    once_failed(Profile::Hostile, &[23, 35, 57]);
+}
+
+/// A word stayed in a journal after the disk had been full (26).
+#[test]
+fn a_full_disk_once_kept_words_back() {
+    once_failed(Profile::Hostile, &[26]);
+}
