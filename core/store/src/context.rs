@@ -14,7 +14,7 @@ impl PackContext for Store {
     }
 
     fn chain_entry(&self, chain: &ChainKey, sequence: u64) -> Option<ChainEntry> {
-        entries::chain_entry(&self.conn, chain, sequence)
+        entries::chain_entry(&self.conn, chain, sequence, true)
             .ok()
             .flatten()
     }
@@ -116,7 +116,7 @@ impl PackContext for UploadContext<'_> {
         if chain.signer != Signer::Device(self.device) {
             return None;
         }
-        entries::chain_entry(self.conn, chain, sequence)
+        entries::chain_entry(self.conn, chain, sequence, false)
             .ok()
             .flatten()
     }

@@ -345,19 +345,23 @@ pub(crate) fn release(conn: &Connection, wanted: &[u8]) -> Result<usize, StoreEr
     Ok(released)
 }
 
-/// An entry of a chain by its sequence, as the pack decoder needs it: where a chain is
-/// forked, that which the relay has numbered last, since the relay leaves out what
-/// follows from it.
+/// An entry of a chain by its sequence, as packs need it: where a chain is forked, that
+/// which the relay has numbered last. With `answered` only what the relay has numbered or
+/// refused for good: what it sends leaves out what follows from that, and here another
+/// entry may wait at the place.
 pub(crate) fn chain_entry(
     conn: &Connection,
     key: &ChainKey,
     sequence: u64,
+    answered: bool,
 ) -> Result<Option<ChainEntry>, StoreError> {
     let found: Option<([u8; 32], Vec<u8>)> = conn
         .prepare_cached(
             "SELECT id, header FROM entries WHERE sequence = ?6 AND chain =
              (SELECT chain FROM chains WHERE space = ?1 AND lane = ?2 AND signer = ?3
               AND signer_kind = ?4 AND incarnation = ?5)
+             AND (NOT ?7 OR (send = ?8 AND length(tombstone) > 0)
+                OR EXISTS (SELECT 1 FROM numbering n WHERE n.entry = entries.entry))
              ORDER BY (SELECT max(epoch) FROM numbering n WHERE n.entry = entries.entry) DESC,
                 entry LIMIT 1",
         )?
@@ -368,7 +372,9 @@ pub(crate) fn chain_entry(
                 &key.signer.id(),
                 key.signer.kind(),
                 key.incarnation,
-                int(sequence)
+                int(sequence),
+                answered,
+                Sent::Refused.code(),
             ],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )

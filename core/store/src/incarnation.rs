@@ -191,6 +191,8 @@ fn adopt(
         };
         let hash = decode::hash(bytes).ok_or(StoreError::Damaged("own document change"))?;
         documents::save_change(conn, &place, &hash, Source::Entry(twin.0, twin.1))?;
+        // What others wrote upon it waits since it was taken out.
+        entries::release(conn, &hash.0)?;
     }
     Ok(())
 }

@@ -86,7 +86,8 @@ pub(crate) fn settle_of_others(conn: &Connection, entry: EntryRow) -> Result<(),
 
 /// A relay that speaks under a higher epoch than before was restored. Own entries of
 /// lanes that are not read here any more come back by no cursor: they are offered
-/// again.
+/// again. So is what was refused: the relay may have lost the tombstones, over which
+/// chains go on and which are cited.
 pub(crate) fn note_epoch(conn: &Connection, epoch: i64) -> Result<(), StoreError> {
     let known: i64 = meta::load(conn, meta::EPOCH)?.unwrap_or(1);
     if epoch <= known {
@@ -107,21 +108,23 @@ pub(crate) fn note_epoch(conn: &Connection, epoch: i64) -> Result<(), StoreError
             Sent::Pending.code(),
             epoch,
         ])?;
-    wait_if(conn, doubted > 0)
+    let refused = conn
+        .prepare_cached(
+            "UPDATE entries SET send = ?1, code = NULL WHERE send = ?2 AND length(tombstone) > 0",
+        )?
+        .execute(params![Sent::Unacknowledged.code(), Sent::Refused.code()])?;
+    wait_if(conn, doubted + refused > 0)
 }
 
 /// The relay lacks what stands before an own entry in its chain. True if that has no
-/// answer yet, or none under `epoch`: then the entry goes again, after it. What was
-/// refused goes too: a relay that was restored has lost its tombstones, over which the
-/// chain goes on.
+/// answer yet, or none under `epoch`: then the entry goes again, after it.
 pub(crate) fn doubt_before(
     conn: &Connection,
     entry: EntryRow,
     epoch: i64,
 ) -> Result<bool, StoreError> {
     conn.prepare_cached(
-        "UPDATE entries SET send = ?1, code = NULL WHERE (send IN (?2, ?3)
-            OR (send = ?6 AND length(tombstone) > 0))
+        "UPDATE entries SET send = ?1, code = NULL WHERE send IN (?2, ?3)
          AND chain = (SELECT chain FROM entries WHERE entry = ?4)
          AND sequence < (SELECT sequence FROM entries WHERE entry = ?4)
          AND NOT EXISTS (SELECT 1 FROM numbering n
@@ -133,7 +136,6 @@ pub(crate) fn doubt_before(
         Sent::Pending.code(),
         entry,
         epoch,
-        Sent::Refused.code(),
     ])?;
     let lacks = conn
         .prepare_cached(

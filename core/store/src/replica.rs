@@ -385,7 +385,12 @@ fn accept(
     code: Option<&str>,
 ) -> Result<(), StoreError> {
     entries::save_sent(conn, entry.row, sent, code, None)?;
-    place(conn, entry, position, leaves)
+    place(conn, entry, position, leaves)?;
+    // Refused before, and offered again to a relay that was restored.
+    if entries::find(conn, &entry.id)?.is_some_and(|found| found.state == State::Rejected) {
+        entries::save_state(conn, entry.row, State::Received, None)?;
+    }
+    Ok(())
 }
 
 fn place(

@@ -191,6 +191,8 @@ impl World {
                     state,
                     Some(ItemState::Received { .. } | ItemState::Graded { .. })
                 );
+            // Whoever has it by parcel holds what nobody else will get.
+            deed.is_disputed |= !deed.is_sure;
         }
     }
 

@@ -56,8 +56,9 @@ pub struct Deed {
     pub is_sure: bool,
     /// The device that erased it, if nothing took that back.
     pub erased_by: Option<usize>,
-    /// Erased by a device that was then revoked: to whom the revocation came first it
-    /// stands there still.
+    /// Erased by a device that was then revoked, so that to whom the revocation came
+    /// first it stands there still; or forgotten by a phone that was restored, though
+    /// somebody may have it by parcel.
     pub is_disputed: bool,
 }
 

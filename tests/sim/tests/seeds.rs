@@ -142,3 +142,11 @@ fn what_was_gone_once_came_back() {
 fn a_full_disk_once_kept_words_back() {
     once_failed(Profile::Hostile, &[26]);
 }
+
+/// What waits at a place of an own chain was taken for what the relay had refused there
+/// (64, 316); a refusal that a restored relay had forgotten was still cited (5); what
+/// was taken over from another copy was still waited for (299).
+#[test]
+fn refusals_once_left_gaps() {
+    once_failed(Profile::Hostile, &[5, 64, 299, 316]);
+}
