@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use stunity_proto::pack::{
     ChainEntry, ChainKey, ChainLink, ChainPosition, Effort, Explicit, IdRole, Item, PackContext,
-    PackOptions, PackWriter, Place, decode_pack, encode_packs, entries_named,
+    PackOptions, PackWriter, Place, Strings, decode_pack, encode_packs, entries_named,
 };
 use stunity_proto::{
     AccountId, ActorId, Body, DecodeError, DeviceId, DocId, Entry, EntryId, Hash, Header, Heads,
@@ -71,6 +71,9 @@ struct Held {
     ids: BTreeSet<[u8; 16]>,
     changes: BTreeSet<(DocId, [u8; 32])>,
     whole: BTreeMap<(SpaceId, u64), Entry>,
+    /// It reads short names, and of entries these tell strings of others.
+    short_names: bool,
+    tellers: BTreeMap<(EntryId, [u8; 16]), EntryId>,
 }
 
 impl Held {
@@ -120,6 +123,16 @@ impl PackContext for Held {
     fn holds(&self, id: &EntryId) -> Option<(SpaceId, u64)> {
         let found = self.whole.iter().find(|(_, entry)| entry.id() == *id)?;
         Some(*found.0)
+    }
+    fn reads_short_names(&self) -> bool {
+        self.short_names
+    }
+    fn strings(&self, id: &EntryId) -> Option<Strings> {
+        let held = self.whole.values().find(|entry| entry.id() == *id)?;
+        Some(Strings::of(held))
+    }
+    fn teller(&self, entry: &EntryId, string: &[u8; 16]) -> Option<EntryId> {
+        self.tellers.get(&(*entry, *string)).copied()
     }
     fn expand_id(&self, _: IdRole, prefix: [u8; 4]) -> Option<[u8; 16]> {
         self.ids.iter().find(|id| id.starts_with(&prefix)).copied()
@@ -658,6 +671,31 @@ proptest! {
     }
 
     #[test]
+    fn short_names_come_out_as_they_went_in(
+        items in entries(),
+        at in any::<prop::sample::Index>(),
+        bit in 0u8..8,
+    ) {
+        let held = Held { short_names: true, ..Held::default() };
+        let bytes = encode(&items, &held, false);
+        prop_assert_eq!(decode_pack(&bytes, &held), Ok(items));
+        let mut flipped = bytes.clone();
+        flipped[at.index(bytes.len())] ^= 1 << bit;
+        let _ = decode_pack(&flipped, &held);
+        prop_assert!(decode_pack(&bytes[..at.index(bytes.len())], &held).is_err());
+    }
+
+    #[test]
+    fn short_names_of_grades_survive_flips(at in any::<prop::sample::Index>(), bit in 0u8..8) {
+        let (_, releases, held) = graded(3);
+        let mut bytes = encode(&releases, &held, false);
+        let at = at.index(bytes.len());
+        prop_assert!(decode_pack(&bytes[..at], &held).is_err());
+        bytes[at] ^= 1 << bit;
+        let _ = decode_pack(&bytes, &held);
+    }
+
+    #[test]
     fn flipped_and_truncated_packs_are_refused_or_differ(
         items in entries(),
         at in any::<prop::sample::Index>(),
@@ -734,6 +772,174 @@ fn an_entry_that_stands_twice_leaves_out_one_signature() {
         .map(|item| item.entry.is_signed())
         .collect();
     assert_eq!(signed, [false, false, true, false, false, true]);
+}
+
+/// Work, its grades and their releases, each with what the receiver holds before it:
+/// the packs of grades and of releases.
+fn graded(students: u64) -> (Vec<Item>, Vec<Item>, Held) {
+    let (work, mut held) = class(students, 1);
+    held.short_names = true;
+    let event = |code: u8, ids: &[&[u8]]| {
+        let mut op = vec![0x87, 24, code];
+        for id in ids {
+            op.extend_from_slice(if id.len() == 16 { &[0x50] } else { &[0x58, 32] });
+            op.extend_from_slice(id);
+        }
+        vec![(Kind::Event(code.into()), op)]
+    };
+    let whole = |held: &mut Held, item: &Item| {
+        held.store(item);
+        let place = item.place.expect("numbered");
+        (held.whole).insert((place.space, place.sequence), item.entry.clone());
+    };
+    work.iter().for_each(|item| whole(&mut held, item));
+    let (mut grades, mut releases) = (Vec::new(), Vec::new());
+    for (index, item) in (0..).zip(&work) {
+        let header = item.entry.header();
+        let (grade, assignment) = (noise::<16>(70_000 + index), noise::<16>(900_000));
+        let attempt = item.entry.id().0;
+        let student = header.author.0;
+        let draft = |lane, ops| Draft {
+            space: header.space,
+            lane,
+            person: 3,
+            sequence: 1,
+            previous: None,
+            heads: Heads::default(),
+            ops,
+        };
+        let place = |lane, sequence| {
+            let space = header.space;
+            Some(Place {
+                space,
+                lane,
+                sequence,
+                received_ms: 5,
+            })
+        };
+        let ops = event(68, &[&grade, &assignment, &student, &attempt]);
+        let entry = make(Draft {
+            sequence: index + 1,
+            previous: grades.last().map(|item: &Item| item.entry.id()),
+            ..draft(Lane::Staff, ops)
+        });
+        let of_grade = entry.id();
+        grades.push(Item {
+            entry,
+            place: place(Lane::Staff, 10_000 + index),
+        });
+        let ops = event(69, &[&grade, &[0; 32], &assignment, &attempt]);
+        let entry = make(draft(header.lane, ops));
+        held.tellers.insert((entry.id(), grade), of_grade);
+        releases.push(Item {
+            entry,
+            place: place(header.lane, 20_000 + index),
+        });
+    }
+    grades.iter().for_each(|item| whole(&mut held, item));
+    (grades, releases, held)
+}
+
+#[test]
+fn a_grade_tells_nothing_that_the_work_tells_and_its_release_nothing_at_all() {
+    let (grades, releases, mut held) = graded(200);
+    for items in [grades, releases] {
+        held.short_names = true;
+        let short = encode(&items, &held, false);
+        assert_eq!(decode_pack(&short, &held).unwrap(), items);
+        held.short_names = false;
+        let long = encode(&items, &held, false);
+        let each = |pack: &[u8]| pack.len() / items.len();
+        println!("{} bytes an entry, not {}", each(&short), each(&long));
+        assert!(short.len() + 14 * items.len() < long.len());
+        // Signature, salt, a grade's own id, the number of the entry that tells.
+        assert!(each(&short) < 80 + 16 + 6);
+    }
+}
+
+#[test]
+fn keys_beside_a_roster_entry_name_nothing_again() {
+    let student = AccountId(noise(40));
+    let root = noise::<32>(41);
+    let bind = [
+        &[0x84, 22, 0x50][..],
+        &student.0,
+        &[0x58, 32],
+        &root,
+        &[0xf5],
+    ]
+    .concat();
+    let log = [&[0x82, 1, 0x58, 32][..], &root, &[0x50], &student.0].concat();
+    let course = SpaceId(noise(1));
+    let item = |space, lane, person, code, op, sequence| Item {
+        entry: make(Draft {
+            space,
+            lane,
+            person,
+            sequence: 1,
+            previous: None,
+            heads: Heads::default(),
+            ops: vec![(Kind::Event(code), op)],
+        }),
+        place: Some(Place {
+            space: course,
+            lane: Lane::One(student),
+            sequence,
+            received_ms: 0,
+        }),
+    };
+    let items = [
+        item(SCHOOL.space(), Lane::Staff, 2, 22, bind, 7),
+        item(SpaceId(student.0), Lane::Keys, 40, 1, log, 8),
+    ];
+    let mut held = Held {
+        short_names: true,
+        ..Held::default()
+    };
+    (held.whole).insert((SCHOOL.space(), 3), items[0].entry.clone());
+    let bytes = encode(&items, &held, false);
+    assert!(!bytes.windows(16).any(|window| window == student.0));
+    assert!(!bytes.windows(32).any(|window| window == root));
+    assert_eq!(decode_pack(&bytes, &held).unwrap(), items);
+}
+
+#[test]
+fn what_the_receiver_has_erased_tells_it_nothing() {
+    let (_, releases, mut held) = graded(2);
+    let bytes = encode(&releases, &held, false);
+    for entry in held.whole.values_mut() {
+        entry.erase(&[0]);
+    }
+    let result = decode_pack(&bytes, &held);
+    assert_eq!(result.unwrap_err().code(), "decode.missing-context");
+    // Nor does who has erased it tell by it.
+    let bytes = encode(&releases, &held, false);
+    assert_eq!(decode_pack(&bytes, &held), Ok(releases));
+}
+
+#[test]
+fn ids_used_long_ago_are_found_in_the_table() {
+    let item = |n: u64| Item {
+        entry: make(Draft {
+            space: SpaceId(noise(n)),
+            lane: Lane::Staff,
+            person: n,
+            sequence: 1,
+            previous: None,
+            heads: Heads::default(),
+            ops: vec![(Kind::Event(22), vec![n as u8])],
+        }),
+        place: None,
+    };
+    let items: Vec<Item> = (0..100).chain(0..100).map(item).collect();
+    let held = Held {
+        short_names: true,
+        ..Held::default()
+    };
+    let bytes = encode(&items, &held, false);
+    let id = noise::<16>(0);
+    assert_eq!(bytes.windows(16).filter(|w| *w == id).count(), 1);
+    assert_eq!(decode_pack(&bytes, &held).unwrap(), items);
 }
 
 #[test]

@@ -32,8 +32,7 @@ impl PackContext for Store {
     }
 
     fn held_at(&self, space: SpaceId, sequence: u64) -> Option<Entry> {
-        let id = self.entry_at(space, sequence)?;
-        entries::load_by_id(&self.conn, &id).ok().flatten()
+        order::load_at(&self.conn, space, sequence).ok().flatten()
     }
 
     fn certificates_in(&self, kinds: &[Kind], body: &Body) -> Vec<(Signer, Hash)> {

@@ -195,11 +195,13 @@ pub(crate) fn save_evidence(
     Ok(())
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<(Vec<u8>, [u8; 64], Vec<u8>)> {
+pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<(Vec<u8>, [u8; 64], Vec<u8>)> {
     Ok((row.get(0)?, row.get(1)?, row.get(2)?))
 }
 
-fn assemble((header, signature, body): (Vec<u8>, [u8; 64], Vec<u8>)) -> Result<Entry, StoreError> {
+pub(crate) fn assemble(
+    (header, signature, body): (Vec<u8>, [u8; 64], Vec<u8>),
+) -> Result<Entry, StoreError> {
     Ok(Entry::from_parts(
         header,
         Signature(signature),

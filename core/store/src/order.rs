@@ -244,6 +244,22 @@ pub(crate) fn entry_at(
         .map(EntryId))
 }
 
+/// The entry that [`entry_at`] finds, whole.
+pub(crate) fn load_at(
+    conn: &Connection,
+    space: SpaceId,
+    sequence: u64,
+) -> Result<Option<Entry>, StoreError> {
+    conn.prepare_cached(
+        "SELECT e.header, e.signature, e.body FROM numbering n JOIN entries e USING (entry)
+         WHERE n.space = ?1 AND n.sequence = ?2 ORDER BY n.epoch DESC LIMIT 1",
+    )?
+    .query_row(params![&space.0, int(sequence)], entries::read)
+    .optional()?
+    .map(entries::assemble)
+    .transpose()
+}
+
 /// The relay's number of an entry in a space.
 pub(crate) fn sequence_of(
     conn: &Connection,

@@ -1,18 +1,23 @@
 //! Packs, with and without context.
 use stunity_proto::pack::{
     ChainEntry, ChainKey, ChainPosition, Effort, IdRole, Item, PackContext, PackWriter, Place,
-    decode_pack,
+    Strings, decode_pack,
 };
 use stunity_proto::{
-    DecodeError, DeviceId, DocId, Entry, EntryId, Hash, Heads, Kind, Lane, SchoolId, Signature,
-    Signer, SpaceId,
+    AccountId, DecodeError, DeviceId, DocId, Entry, EntryId, Hash, Heads, Kind, Lane, SchoolId,
+    Signature, Signer, SpaceId,
 };
 
 use crate::Case;
 use crate::values::*;
 
-/// What the receiver of the golden packs holds.
-struct Held;
+/// What the receiver of the golden packs holds, and whether it reads short names.
+struct Held {
+    short_names: bool,
+}
+
+const HELD: Held = Held { short_names: false };
+const SHORT: Held = Held { short_names: true };
 
 fn heads() -> Heads {
     Heads {
@@ -43,10 +48,16 @@ impl PackContext for Held {
         Some(certificate(signer))
     }
     fn entry_at(&self, _: SpaceId, sequence: u64) -> Option<EntryId> {
+        if sequence == GRADED {
+            return Some(graded().id());
+        }
         let found = NUMBERS.iter().find(|(at, _)| *at == sequence)?;
         Some(entry_id(found.1))
     }
     fn sequence_of(&self, _: SpaceId, id: &EntryId) -> Option<u64> {
+        if *id == graded().id() {
+            return Some(GRADED);
+        }
         let found = NUMBERS.iter().find(|(_, byte)| entry_id(*byte) == *id)?;
         Some(found.0)
     }
@@ -70,10 +81,23 @@ impl PackContext for Held {
         (*previous == entry_id(0xa3)).then_some(701)
     }
     fn held_at(&self, space: SpaceId, sequence: u64) -> Option<Entry> {
-        (space == SPACE && sequence == 640).then(bound)
+        match sequence {
+            640 if space == SPACE => Some(bound()),
+            GRADED if space == SPACE => Some(graded()),
+            _ => None,
+        }
     }
     fn holds(&self, id: &EntryId) -> Option<(SpaceId, u64)> {
         (*id == bound().id()).then_some((SPACE, 640))
+    }
+    fn reads_short_names(&self) -> bool {
+        self.short_names
+    }
+    fn strings(&self, id: &EntryId) -> Option<Strings> {
+        (*id == graded().id()).then(|| Strings::of(&graded()))
+    }
+    fn teller(&self, entry: &EntryId, string: &[u8; 16]) -> Option<EntryId> {
+        (*string == GRADE && *entry != graded().id()).then(|| graded().id())
     }
     fn expand_id(&self, _: IdRole, prefix: [u8; 4]) -> Option<[u8; 16]> {
         [SPACE.0, DOC.0]
@@ -208,6 +232,76 @@ fn held() -> Vec<Item> {
     .collect()
 }
 
+/// Where [`graded`] stands in [`SPACE`].
+const GRADED: u64 = 641;
+const GRADE: [u8; 16] = [0x61; 16];
+const PUPIL: AccountId = AccountId([0x62; 16]);
+
+fn told(code: u8, strings: &[&[u8]]) -> (Kind, Vec<u8>) {
+    let mut op = vec![0x80 | (1 + strings.len() as u8), 0x18, code];
+    for string in strings {
+        match string.len() {
+            16 => op.push(0x50),
+            _ => op.extend([0x58, 32]),
+        }
+        op.extend_from_slice(string);
+    }
+    (Kind::Event(code.into()), op)
+}
+
+/// A grade that the receiver holds.
+fn graded() -> Entry {
+    let grade = told(68, &[&GRADE, &PUPIL.0, &entry_id(0xa3).0]);
+    Draft::first(Lane::Staff, vec![grade]).make()
+}
+
+/// Keys beside a roster entry, what a pupil and her grade tell, an id of long ago.
+fn short_names() -> Vec<Item> {
+    let (other, root) = ([0x63; 16], [0x64; 32]);
+    let bind = told(22, &[&other, &root]);
+    let keys = told(24, &[&root, &other, &ACCOUNT.0]);
+    let one = Lane::One(AccountId(other));
+    let bind = Draft::first(Lane::Staff, vec![bind]).make();
+    let keys = Draft::first(one, vec![keys]).make();
+    let of_work = told(68, &[&[0x65; 16], &other, &keys.id().0, &entry_id(0xa1).0]);
+    let of_work = Draft::first(Lane::Staff, vec![of_work]).make();
+    let release = told(69, &[&GRADE, &[0; 32], &entry_id(0xa3).0]);
+    let release = Draft::first(Lane::One(PUPIL), vec![release]).make();
+    let mut items: Vec<Item> = [
+        (bind, one),
+        (keys, one),
+        (of_work, Lane::Staff),
+        (release, Lane::One(PUPIL)),
+    ]
+    .into_iter()
+    .zip(710..)
+    .map(|((entry, lane), sequence)| Item {
+        entry,
+        place: Some(Place {
+            space: SPACE,
+            lane,
+            sequence,
+            received_ms: MS,
+        }),
+    })
+    .collect();
+    for n in 0..=64 {
+        let lane = Lane::One(AccountId([n + 0x80; 16]));
+        let place = Place {
+            space: SPACE,
+            lane,
+            sequence: 800 + u64::from(n),
+            received_ms: MS,
+        };
+        items.push(Item {
+            entry: Draft::first(lane, vec![(Kind::Event(1), vec![n])]).make(),
+            place: Some(place),
+        });
+    }
+    items.push(items[1].clone());
+    items
+}
+
 /// Changes whose columns lie apart: two alike, one with another column, one that
 /// cannot be taken apart.
 fn apart() -> Vec<Item> {
@@ -263,27 +357,28 @@ fn covered() -> Vec<Item> {
 }
 
 fn encode_covered(items: &[Item], explicit: bool) -> Vec<u8> {
-    let mut writer = PackWriter::new(&Held, explicit, false, Effort::Full).leave_out_covered();
+    let mut writer = PackWriter::new(&HELD, explicit, false, Effort::Full).leave_out_covered();
     items.iter().for_each(|item| writer.push(item));
     writer.finish()
 }
 
-fn encode(items: &[Item], explicit: bool) -> Vec<u8> {
+fn encode(items: &[Item], context: &Held, explicit: bool) -> Vec<u8> {
     let places = items.iter().all(|item| item.place.is_some());
-    let mut writer = PackWriter::new(&Held, explicit, places, Effort::Full);
+    let mut writer = PackWriter::new(context, explicit, places, Effort::Full);
     items.iter().for_each(|item| writer.push(item));
     writer.finish()
 }
 
 fn decode(bytes: &[u8]) -> Result<Vec<Item>, DecodeError> {
-    decode_pack(bytes, &Held)
+    decode_pack(bytes, &HELD)
 }
 
 pub fn cases() -> Vec<Case> {
     let case = |name: &str, items: Vec<Item>, explicit: bool| {
-        let encode = move |items: &Vec<Item>| encode(items, explicit);
+        let encode = move |items: &Vec<Item>| encode(items, &HELD, explicit);
         Case::new(format!("pack/{name}"), items, encode, decode).compressed()
     };
+    let short = |items: &Vec<Item>| encode(items, &SHORT, false);
     let small = Draft::first(Lane::Public, vec![(Kind::Event(1), vec![1])]).make();
     vec![
         case("explicit", items(false), true),
@@ -308,6 +403,7 @@ pub fn cases() -> Vec<Case> {
             decode,
         )
         .compressed(),
+        Case::new("pack/short-names", short_names(), short, decode).compressed(),
         case("empty", Vec::new(), false),
         // Too small to compress: its bytes depend on no compressor.
         case(

@@ -10,6 +10,8 @@ use crate::{DecodeError, DeviceId, PackId, SchoolId, Signature, labels, limits};
 pub mod capabilities {
     /// It takes packs that leave out signatures of covered entries.
     pub const COVERED: u64 = 1;
+    /// It reads packs with short names.
+    pub const SHORT_NAMES: u64 = 2;
 }
 
 /// Flags of flight one.

@@ -1,7 +1,9 @@
 //! Splitting entries into packs.
 use std::collections::BTreeMap;
 
-use super::{ChainEntry, ChainKey, ChainPosition, Effort, IdRole, Item, PackContext, PackWriter};
+use super::{
+    ChainEntry, ChainKey, ChainPosition, Effort, IdRole, Item, PackContext, PackWriter, Strings,
+};
 use crate::{Body, DocId, EntryId, Hash, Kind, SchoolId, Signer, SpaceId, limits};
 
 /// What the packs before this one have brought.
@@ -11,6 +13,8 @@ struct Sent {
     certificates: BTreeMap<Signer, Hash>,
     /// What was numbered in its own space.
     numbers: BTreeMap<(SpaceId, EntryId), u64>,
+    /// What those tell, for short names.
+    strings: BTreeMap<EntryId, Strings>,
 }
 
 /// What the receiver holds once it has the packs before.
@@ -51,6 +55,13 @@ impl PackContext for Context<'_> {
     fn certificates_in(&self, kinds: &[Kind], body: &Body) -> Vec<(Signer, Hash)> {
         self.held.certificates_in(kinds, body)
     }
+    fn reads_short_names(&self) -> bool {
+        self.held.reads_short_names()
+    }
+    fn strings(&self, id: &EntryId) -> Option<Strings> {
+        let sent = self.sent.strings.get(id).cloned();
+        sent.or_else(|| self.held.strings(id))
+    }
     fn expands_id(&self, role: IdRole, id: &[u8; 16]) -> bool {
         self.held.expands_id(role, id)
     }
@@ -69,6 +80,10 @@ impl Sent {
         if let Some(place) = item.place.filter(|place| place.space == header.space) {
             self.numbers
                 .insert((place.space, position.entry.id), place.sequence);
+            if context.reads_short_names() {
+                let strings = Strings::of(&item.entry);
+                self.strings.insert(position.entry.id, strings);
+            }
         }
         self.chains.insert(position.chain, position);
     }

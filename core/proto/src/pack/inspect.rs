@@ -1,5 +1,6 @@
 //! What a pack is made of, for accounts of bytes. Nothing is restored or verified.
 use super::columns::{OPS, STREAMS, Stream};
+use super::flag;
 use super::read::open;
 use crate::DecodeError;
 
@@ -29,6 +30,13 @@ impl Anatomy {
             .collect();
         streams.concat()
     }
+}
+
+/// Whether a pack is for those alone who read short names.
+#[must_use]
+pub fn has_short_names(pack: &[u8]) -> bool {
+    pack.get(1)
+        .is_some_and(|flags| flags & flag::SHORT_NAMES != 0)
 }
 
 /// Takes a pack apart.

@@ -16,15 +16,18 @@ mod link;
 mod read;
 mod read_names;
 mod read_ops;
+mod strings;
 mod write;
 mod write_names;
 mod write_ops;
+mod write_strings;
 
 pub use builder::{PackOptions, encode_packs};
 pub use change::change_names;
-pub use inspect::{Anatomy, inspect};
+pub use inspect::{Anatomy, has_short_names, inspect};
 pub use link::ChainLink;
 pub use read::decode_pack;
+pub use strings::Strings;
 pub use write::{Effort, PackWriter};
 pub use write_ops::entries_named;
 
@@ -163,6 +166,25 @@ pub trait PackContext {
         let _ = id;
         None
     }
+    /// Whether the receiver reads packs with short names.
+    fn reads_short_names(&self) -> bool {
+        false
+    }
+    /// The strings of an entry that the receiver's [`held_at`] finds by the number that
+    /// [`sequence_of`] gives.
+    ///
+    /// [`held_at`]: PackContext::held_at
+    /// [`sequence_of`]: PackContext::sequence_of
+    fn strings(&self, id: &EntryId) -> Option<Strings> {
+        let _ = id;
+        None
+    }
+    /// An entry that tells this string of the entry's operations, though they do not
+    /// name it.
+    fn teller(&self, entry: &EntryId, string: &[u8; 16]) -> Option<EntryId> {
+        let _ = (entry, string);
+        None
+    }
     /// The only id in this role that begins so, of those held.
     fn expand_id(&self, role: IdRole, prefix: [u8; 4]) -> Option<[u8; 16]> {
         let _ = (role, prefix);
@@ -240,7 +262,8 @@ mod flag {
     pub const EXPLICIT: u8 = 4;
     pub const APART: u8 = 8;
     pub const COVERED: u8 = 16;
-    pub const ALL: u8 = 31;
+    pub const SHORT_NAMES: u8 = 32;
+    pub const ALL: u8 = 63;
 }
 
 /// Whether a pack says that it uses nothing of a context. Bytes that are no pack do not.
@@ -290,6 +313,8 @@ mod reference {
     pub const IN_PACK: u64 = 2;
     pub const BY_SEQUENCE: u64 = 3;
     pub const AS_BEFORE: u64 = 4;
+    /// In operations, with short names: a string, by its source.
+    pub const STRING: u64 = 5;
 }
 
 /// The static dictionaries by number; a shipped one never changes. What is raw

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use super::columns::{CONTROL, NUMBERS, PLACES, STREAMS, STREAMS_APART, Stream, unzigzag};
 use super::read_names::Table;
 use super::read_ops::Around;
+use super::strings::Recent;
 use super::write_names::{BASES, CONTINUED, HELD};
 use super::{
     ChainEntry, ChainKey, ChainPosition, IdRole, Item, PackContext, Place, VERSION, ZSTD_MAGIC,
@@ -17,18 +18,20 @@ use crate::{
 pub(super) struct Decoder<'a> {
     pub(super) context: &'a dyn PackContext,
     pub(super) explicit: bool,
+    pub(super) short: bool,
     school: SchoolId,
     places: bool,
     pub(super) raw: Stream<'a>,
     pub(super) streams: [Stream<'a>; STREAMS],
     pub(super) apart: apart::Reader<'a>,
     pub(super) ids: Table<16>,
+    pub(super) recent: Recent,
     pub(super) hashes: Table<32>,
     /// Index of each chain's last entry.
     chains: BTreeMap<ChainKey, usize>,
     certificates: BTreeMap<Signer, Hash>,
     pub(super) entries: Vec<ChainPosition>,
-    items: Vec<Item>,
+    pub(super) items: Vec<Item>,
     /// If signatures come last.
     covered: Option<covered::Reader>,
     /// Which item is numbered so.
@@ -75,6 +78,10 @@ pub fn decode_pack(bytes: &[u8], context: &dyn PackContext) -> Result<Vec<Item>,
     let opened = open(bytes)?;
     let mut raw = Stream(opened.raw);
     let explicit = opened.flags & flag::EXPLICIT != 0;
+    let short = opened.flags & flag::SHORT_NAMES != 0;
+    if explicit && short {
+        return Err(DecodeError::Unexpected("short names in explicit form"));
+    }
     let school = if explicit {
         SchoolId(raw.array()?)
     } else {
@@ -87,12 +94,14 @@ pub fn decode_pack(bytes: &[u8], context: &dyn PackContext) -> Result<Vec<Item>,
     let mut decoder = Decoder {
         context,
         explicit,
+        short,
         school,
         places: opened.flags & flag::PLACES != 0,
         raw,
         streams,
         apart: apart::Reader::new(&all)?,
         ids: Table::new(),
+        recent: Recent::default(),
         hashes: Table::new(),
         chains: BTreeMap::new(),
         certificates: BTreeMap::new(),
@@ -267,7 +276,7 @@ impl Decoder<'_> {
         let lane = if bits & control::SAME_LANE != 0 {
             self.like()?.lane
         } else {
-            self.lane(NUMBERS)?
+            self.lane(NUMBERS, space, None)?
         };
         let (author, signer) = if bits & control::SAME_SIGNER != 0 {
             (self.like()?.author, Some(self.like()?.signer))
@@ -344,6 +353,8 @@ impl Decoder<'_> {
         };
         let around = Around {
             space: start.space,
+            lane: start.lane,
+            author: start.author,
             chain: start.chain(),
         };
         let body = self.body(around, &kinds, has(control::ERASED))?;
@@ -375,7 +386,7 @@ impl Decoder<'_> {
         let entry = Entry::from_parts(header.encode(), signature, body)?;
         self.count_restored(&entry)?;
         let place = if self.places {
-            Some(self.place(start.space, start.lane)?)
+            Some(self.place(&entry)?)
         } else {
             None
         };
@@ -383,7 +394,7 @@ impl Decoder<'_> {
         if !self.explicit {
             for (whose, hash) in brought {
                 self.certificates.insert(whose, hash);
-                self.ids.push_new(whose.id());
+                self.bring_id(whose.id());
             }
         }
         self.chains.insert(ChainKey::of(&entry), self.entries.len());
@@ -426,12 +437,11 @@ impl Decoder<'_> {
                 }
                 self.items[*index].entry.clone()
             }
-            None => (self.context.held_at(space, sequence))
-                .ok_or(DecodeError::MissingContext("entry that is held"))?,
+            None => self.held_at(space, sequence)?,
         };
         self.count_ops(entry.header().kinds.len())?;
         self.count_restored(&entry)?;
-        let place = self.place(entry.header().space, entry.header().lane)?;
+        let place = self.place(&entry)?;
         self.entries.push(ChainPosition::of(&entry));
         Ok(Item {
             entry,
@@ -489,12 +499,13 @@ impl Decoder<'_> {
         ))
     }
 
-    fn place(&mut self, space: SpaceId, lane: Lane) -> Result<Place, DecodeError> {
+    fn place(&mut self, entry: &Entry) -> Result<Place, DecodeError> {
         let first = self.streams[PLACES].varint()?;
         let (space, lane) = if first & 1 == 0 {
-            (space, lane)
+            (entry.header().space, entry.header().lane)
         } else {
-            (SpaceId(self.id(PLACES, IdRole::Space)?), self.lane(PLACES)?)
+            let space = SpaceId(self.id(PLACES, IdRole::Space)?);
+            (space, self.lane(PLACES, space, Some(entry))?)
         };
         let before = self.sequences.get(&space).copied().unwrap_or_default();
         let sequence = before.wrapping_add(unzigzag(first >> 1) as u64);

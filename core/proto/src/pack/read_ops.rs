@@ -1,17 +1,42 @@
 //! Reading kinds and bodies.
 use super::columns::{CONTROL, KINDS, NUMBERS, OPS};
 use super::read::Decoder;
-use super::write_names::IN_OPERATION;
-use super::{ChainKey, IdRole, actor, change};
-use crate::{ActorId, Body, DecodeError, DeviceId, DocId, Hash, Kind, Op, Salts, SpaceId, limits};
+use super::strings::{Strings, source};
+use super::write_names::{Found, IN_OPERATION};
+use super::{ChainKey, IdRole, actor, change, reference};
+use crate::{
+    AccountId, ActorId, Body, DecodeError, DeviceId, DocId, EntryId, Hash, Kind, Lane, Op, Salts,
+    SpaceId, limits,
+};
 
 /// What the operations of an entry may refer to.
 #[derive(Clone, Copy)]
 pub(super) struct Around {
     pub space: SpaceId,
+    pub lane: Lane,
+    pub author: AccountId,
     /// None while the signer is to be learnt from the body: then it has no
     /// actors of its own.
     pub chain: Option<ChainKey>,
+}
+
+impl Around {
+    /// What the entry itself tells before its operations are read.
+    fn own(&self, number: u64) -> Option<[u8; 16]> {
+        match number {
+            0 => Some(self.author.0),
+            1 => self.lane.id(),
+            _ => None,
+        }
+    }
+}
+
+/// What was cut out of an operation.
+enum What {
+    /// The id of an entry, by its place among those named.
+    Entry(usize),
+    /// By source and number.
+    String(u64, u64),
 }
 
 impl Decoder<'_> {
@@ -85,26 +110,115 @@ impl Decoder<'_> {
                 self.change(around, doc, &rest)
             }
             Kind::Change { doc, .. } => self.change(around, doc, bytes),
-            _ => self.other(around.space, bytes),
+            _ => self.other(around, bytes),
         }
     }
 
-    /// An operation whose ids of entries were cut out.
-    fn other(&mut self, space: SpaceId, kept: &[u8]) -> Result<Vec<u8>, DecodeError> {
-        // Each stands after the two bytes of its head.
-        let most = kept.len() / 2;
+    /// An operation whose ids of entries, and what these tell, were cut out.
+    fn other(&mut self, around: Around, kept: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        // Each stands after its head: of two bytes, or of one before a string of 16.
+        let most = if self.short {
+            kept.len()
+        } else {
+            kept.len() / 2
+        };
         let count = self.streams[NUMBERS].count(most, "references of an operation")?;
-        let (mut bytes, mut rest) = (Vec::with_capacity(kept.len() + 32), kept);
+        let mut holes = Vec::with_capacity(count);
+        let mut named = Vec::new();
+        if self.short {
+            let beside = self.streams[NUMBERS].count(source::MOST_NAMED, "entries beside")?;
+            for _ in 0..beside {
+                let how = self.number()?;
+                named.push((self.found(IN_OPERATION, how)?, false));
+            }
+        }
         for _ in 0..count {
-            let since = self.streams[NUMBERS].count(rest.len(), "reference of an operation")?;
-            let (before, after) = rest.split_at(since);
-            bytes.extend_from_slice(before);
+            let since = self.streams[NUMBERS].count(kept.len(), "reference of an operation")?;
+            let what = match self.number()? {
+                how if self.short && how >= reference::STRING => {
+                    What::String(how - reference::STRING, self.number()?)
+                }
+                how => {
+                    named.push((self.found(IN_OPERATION, how)?, false));
+                    What::Entry(named.len() - 1)
+                }
+            };
+            holes.push((since, what));
+        }
+        for (_, what) in &holes {
+            if let What::String(source, _) = what
+                && let Some(of) = source.checked_sub(source::NAMED)
+            {
+                let of = usize::try_from(of)
+                    .ok()
+                    .filter(|of| *of < source::MOST_NAMED);
+                let of = of.and_then(|of| named.get_mut(of));
+                of.ok_or(DecodeError::Unexpected("source of a string"))?.1 = true;
+            }
+        }
+        let named = (named.into_iter())
+            .map(|(found, tells)| self.named(around.space, found, tells))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut before = None;
+        let (mut bytes, mut rest) = (Vec::with_capacity(kept.len() + 32), kept);
+        for (since, what) in holes {
+            let kept = rest.split_at_checked(since);
+            let (kept, after) = kept.ok_or(DecodeError::TooLarge("reference of an operation"))?;
+            bytes.extend_from_slice(kept);
             rest = after;
-            let how = self.number()?;
-            bytes.extend_from_slice(&self.found(IN_OPERATION, how, space)?.0);
+            match what {
+                What::Entry(index) => bytes.extend_from_slice(&named[index].0.0),
+                What::String(source, number) => {
+                    let own;
+                    let string = match source {
+                        source::OWN => {
+                            own = around.own(number);
+                            own.as_ref().map(<[u8; 16]>::as_slice)
+                        }
+                        source::BEFORE => {
+                            let last = self.items.last();
+                            let last = last.ok_or(DecodeError::Unexpected("source of a string"))?;
+                            before
+                                .get_or_insert_with(|| Strings::of(&last.entry))
+                                .get(number)
+                        }
+                        source => {
+                            let of = named.get((source - source::NAMED) as usize);
+                            of.and_then(|(_, strings)| strings.get(number))
+                        }
+                    };
+                    let string = string.ok_or(DecodeError::MissingContext("string"))?;
+                    bytes.extend_from_slice(string);
+                }
+            }
+            if bytes.len() > limits::MAX_SINGLE_OP_BODY {
+                return Err(DecodeError::TooLarge("operation"));
+            }
         }
         bytes.extend_from_slice(rest);
         Ok(bytes)
+    }
+
+    /// The id of an entry that an operation names, and its strings if they are told.
+    fn named(
+        &self,
+        space: SpaceId,
+        found: Found,
+        tells: bool,
+    ) -> Result<(EntryId, Strings), DecodeError> {
+        if !tells {
+            return Ok((self.entry_found(found, space)?, Strings::default()));
+        }
+        match found {
+            Found::InPack(back) => {
+                let entry = self.item_before(back)?;
+                Ok((entry.id(), Strings::of(entry)))
+            }
+            Found::BySequence(sequence) => {
+                let entry = self.held_at(space, sequence)?;
+                Ok((entry.id(), Strings::of(&entry)))
+            }
+        }
     }
 
     fn change(&mut self, around: Around, doc: DocId, rest: &[u8]) -> Result<Vec<u8>, DecodeError> {

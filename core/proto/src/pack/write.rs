@@ -1,10 +1,12 @@
 //! Writing packs.
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::apart;
 use super::columns::{CONTROL, NUMBERS, PLACES, STREAMS, put_signed, put_varint, zigzag};
 use super::covered::Covered;
-use super::write_names::{BASES, HELD};
+use super::strings::{Recent, Strings};
+use super::write_names::{BASES, HELD, Told};
 use super::{
     ChainEntry, ChainKey, DICTIONARY, IdRole, Item, PackContext, Place, VERSION, ZSTD_MAGIC,
     certificate, control, dictionary, flag, reference, signer,
@@ -40,6 +42,8 @@ pub struct PackWriter<'a> {
     pub(super) context: &'a dyn PackContext,
     pub(super) explicit: bool,
     pub(super) places: bool,
+    /// Names are short, as a receiver takes them that says so.
+    pub(super) short: bool,
     effort: Effort,
     pub(super) raw: Vec<u8>,
     /// The signatures, if they come last and covered ones are left out.
@@ -47,6 +51,9 @@ pub struct PackWriter<'a> {
     pub(super) streams: [Vec<u8>; STREAMS],
     pub(super) apart: apart::Writer,
     pub(super) ids: BTreeMap<[u8; 16], u64>,
+    pub(super) recent: Recent,
+    /// What the entries of this pack tell, if names are short.
+    pub(super) strings: Vec<Arc<Strings>>,
     pub(super) hashes: BTreeMap<[u8; 32], u64>,
     pub(super) chains: BTreeMap<ChainKey, (u64, AccountId, ChainEntry)>,
     pub(super) bases: [u64; BASES],
@@ -81,6 +88,7 @@ impl<'a> PackWriter<'a> {
             context,
             explicit,
             places,
+            short: !explicit && context.reads_short_names(),
             effort,
             raw: if explicit {
                 context.school().0.to_vec()
@@ -91,6 +99,8 @@ impl<'a> PackWriter<'a> {
             streams: Default::default(),
             apart: apart::Writer::default(),
             ids: BTreeMap::new(),
+            recent: Recent::default(),
+            strings: Vec::new(),
             hashes: BTreeMap::new(),
             chains: BTreeMap::new(),
             bases: [0; BASES],
@@ -167,10 +177,15 @@ impl<'a> PackWriter<'a> {
 
     /// Appends an entry. Entries of one chain are small if they come in order.
     pub fn push(&mut self, item: &Item) {
+        let strings = match self.short {
+            true => Some(Arc::new(Strings::of(&item.entry))),
+            false => None,
+        };
         match self.held(item) {
-            Some((place, at)) => self.push_held(&item.entry, &place, at),
-            None => self.push_whole(item),
+            Some((place, at)) => self.push_held(&item.entry, &place, at, strings.as_deref()),
+            None => self.push_whole(item, strings.as_deref()),
         }
+        self.strings.extend(strings);
         self.index.insert(item.entry.id(), self.count);
         if let Some(place) = &item.place {
             let at = (place.space, place.sequence);
@@ -182,16 +197,22 @@ impl<'a> PackWriter<'a> {
     }
 
     /// An entry that the receiver finds by a number; here only its place is new.
-    fn push_held(&mut self, entry: &Entry, place: &Place, (space, sequence): (SpaceId, u64)) {
+    fn push_held(
+        &mut self,
+        entry: &Entry,
+        place: &Place,
+        (space, sequence): (SpaceId, u64),
+        strings: Option<&Strings>,
+    ) {
         self.streams[CONTROL].push(control::HELD);
         self.id(NUMBERS, IdRole::Space, &space.0);
         let delta = self.relative(HELD, sequence);
         self.number(delta);
         let header = entry.header();
-        self.place(place, header.space, header.lane);
+        self.place(place, (header.space, header.lane), strings);
     }
 
-    fn push_whole(&mut self, item: &Item) {
+    fn push_whole(&mut self, item: &Item, strings: Option<&Strings>) {
         let entry = &item.entry;
         let header = entry.header();
         let chain = ChainKey::of(entry);
@@ -254,7 +275,8 @@ impl<'a> PackWriter<'a> {
         }
         if continued.is_none() {
             if !same_lane {
-                self.lane(NUMBERS, &header.lane);
+                let told = self.told_before(entry);
+                self.lane(NUMBERS, &header.lane, told);
             }
             if !same_signer {
                 self.id(NUMBERS, IdRole::Author, &header.author.0);
@@ -308,15 +330,14 @@ impl<'a> PackWriter<'a> {
         if self.places
             && let Some(place) = &item.place
         {
-            self.place(place, header.space, header.lane);
+            self.place(place, (header.space, header.lane), strings);
         }
 
         self.certificates.insert(header.signer, header.certificate);
         if !self.explicit {
             for (whose, hash) in brought {
                 self.certificates.insert(whose, hash);
-                let next = self.ids.len() as u64;
-                self.ids.entry(whose.id()).or_insert(next);
+                self.bring_id(whose.id());
             }
         }
         let remembered = ChainEntry {
@@ -368,7 +389,7 @@ impl<'a> PackWriter<'a> {
         }
     }
 
-    fn place(&mut self, place: &Place, space: SpaceId, lane: Lane) {
+    fn place(&mut self, place: &Place, (space, lane): (SpaceId, Lane), strings: Option<&Strings>) {
         let elsewhere = place.space != space || place.lane != lane;
         let before = self
             .sequences
@@ -379,7 +400,8 @@ impl<'a> PackWriter<'a> {
         put_varint(&mut self.streams[PLACES], delta << 1 | u64::from(elsewhere));
         if elsewhere {
             self.id(PLACES, IdRole::Space, &place.space.0);
-            self.lane(PLACES, &place.lane);
+            let told = place.lane.id().and_then(|id| strings?.number(&id));
+            self.lane(PLACES, &place.lane, told.map(Told::Near));
         }
         let ms = place.received_ms.wrapping_sub(self.received_ms) as i64;
         put_signed(&mut self.streams[PLACES], ms);
@@ -431,6 +453,9 @@ impl<'a> PackWriter<'a> {
         }
         if self.covered.is_some() {
             flags |= flag::COVERED;
+        }
+        if self.short {
+            flags |= flag::SHORT_NAMES;
         }
         let (number, columns_out) = match &compressed {
             Some(compressed) if compressed.len() < columns.len() => (DICTIONARY, compressed),

@@ -1,5 +1,6 @@
 //! Writing names: ids, hashes, lanes and entries that a pack refers to.
 use super::columns::{NUMBERS, put_varint, zigzag};
+use super::strings;
 use super::{ChainEntry, ChainKey, IdRole, Item, PackWriter, Place, reference};
 use crate::{DocId, Entry, EntryId, Lane, SpaceId};
 
@@ -21,26 +22,73 @@ pub(super) enum Found {
     BySequence(u64),
 }
 
+/// Where an id that is new to a pack stands already.
+#[derive(Clone, Copy)]
+pub(super) enum Told {
+    /// In the entry next to it: the number of the string.
+    Near(u64),
+    /// In an entry that the relay numbered: its number, and that of the string.
+    Far(u64, u64),
+}
+
 impl PackWriter<'_> {
     pub(super) fn id(&mut self, stream: usize, role: IdRole, id: &[u8; 16]) {
-        self.id_from(0, stream, role, id);
+        self.id_from(0, stream, role, id, None);
     }
 
     /// An id whose numbers begin at `first`.
-    pub(super) fn id_from(&mut self, first: u64, stream: usize, role: IdRole, id: &[u8; 16]) {
+    pub(super) fn id_from(
+        &mut self,
+        first: u64,
+        stream: usize,
+        role: IdRole,
+        id: &[u8; 16],
+        told: Option<Told>,
+    ) {
         let next = self.ids.len() as u64;
-        let out = &mut self.streams[stream];
-        if let Some(index) = self.ids.get(id) {
-            put_varint(out, first + index);
+        let index = self.ids.get(id).copied();
+        let expands = index.is_none()
+            && told.is_none()
+            && !self.explicit
+            && self.context.expands_id(role, id);
+        let number = match (index, told) {
+            (Some(index), _) if self.short => (self.recent.rank(id))
+                .map_or_else(|| strings::id::of_table(index), strings::id::recent),
+            (Some(index), _) => index,
+            (None, Some(_)) => strings::id::TOLD,
+            (None, None) if self.short && expands => strings::id::ABBREVIATED,
+            (None, None) if self.short => strings::id::WHOLE,
+            (None, None) => next + u64::from(expands),
+        };
+        put_varint(&mut self.streams[stream], first + number);
+        if self.short {
+            self.recent.note(*id);
+        }
+        if index.is_some() {
             return;
         }
         self.ids.insert(*id, next);
-        if !self.explicit && self.context.expands_id(role, id) {
-            put_varint(out, first + next + 1);
-            self.raw.extend_from_slice(&id[..4]);
-        } else {
-            put_varint(out, first + next);
-            self.raw.extend_from_slice(id);
+        match told {
+            Some(Told::Near(string)) => {
+                put_varint(&mut self.streams[stream], 0);
+                put_varint(&mut self.streams[stream], string);
+            }
+            Some(Told::Far(sequence, string)) => {
+                let delta = self.relative(IN_OPERATION, sequence);
+                put_varint(&mut self.streams[stream], 1 + delta);
+                put_varint(&mut self.streams[stream], string);
+            }
+            None if expands => self.raw.extend_from_slice(&id[..4]),
+            None => self.raw.extend_from_slice(id),
+        }
+    }
+
+    /// An id that the operations just written tell.
+    pub(super) fn bring_id(&mut self, id: [u8; 16]) {
+        let next = self.ids.len() as u64;
+        self.ids.entry(id).or_insert(next);
+        if self.short {
+            self.recent.note(id);
         }
     }
 
@@ -66,10 +114,10 @@ impl PackWriter<'_> {
         put_varint(&mut self.streams[NUMBERS], value);
     }
 
-    pub(super) fn lane(&mut self, stream: usize, lane: &Lane) {
+    pub(super) fn lane(&mut self, stream: usize, lane: &Lane, told: Option<Told>) {
         self.streams[stream].push(lane.kind());
         if let Some(id) = lane.id() {
-            self.id(stream, IdRole::Lane, &id);
+            self.id_from(0, stream, IdRole::Lane, &id, told);
         }
     }
 

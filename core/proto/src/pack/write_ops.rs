@@ -1,7 +1,7 @@
 //! Writing kinds and bodies.
 use super::columns::{CONTROL, KINDS, NUMBERS, OPS, put_varint};
-use super::write_names::IN_OPERATION;
-use super::{IdRole, PackWriter, actor, change};
+use super::write_names::{Found, IN_OPERATION};
+use super::{IdRole, PackWriter, actor, change, reference};
 use crate::{ActorId, DeviceId, DocId, Entry, EntryId, Kind, Op, Salts, SpaceId};
 
 /// How an id of 32 bytes begins in an event: the head of a byte string of 32.
@@ -14,6 +14,21 @@ pub fn entries_named(event: &[u8]) -> impl Iterator<Item = EntryId> {
         let id = window.strip_prefix(&HEAD_OF_32)?.try_into().ok()?;
         Some(EntryId(id))
     })
+}
+
+/// Bytes of an operation that are not written.
+pub(super) struct Hole {
+    pub begin: usize,
+    pub len: usize,
+    pub what: What,
+}
+
+/// What stands there.
+pub(super) enum What {
+    /// The id of an entry.
+    Entry(Found),
+    /// By source and number.
+    String(u64, u64),
 }
 
 impl PackWriter<'_> {
@@ -50,7 +65,7 @@ impl PackWriter<'_> {
                     }
                     match entry.header().kinds[index] {
                         Kind::Change { doc, .. } => self.change(entry, doc, bytes),
-                        _ => self.other(entry.header().space, bytes),
+                        _ => self.other(entry, bytes),
                     }
                 }
                 Op::Erased(hash) => {
@@ -71,36 +86,65 @@ impl PackWriter<'_> {
     }
 
     /// An operation other than a change: ids of entries that the receiver can
-    /// look up are cut out.
-    fn other(&mut self, space: SpaceId, bytes: &[u8]) {
-        let (mut kept, mut holes) = (Vec::with_capacity(bytes.len()), Vec::new());
-        let (mut rest, mut since) = (bytes, 0);
-        while let Some((first, after)) = rest.split_first() {
-            kept.push(*first);
-            since += 1;
-            rest = after;
-            if !kept.ends_with(&HEAD_OF_32) {
-                continue;
-            }
-            let Some((id, after)) = rest.split_first_chunk::<32>() else {
-                continue;
-            };
-            let id = EntryId(*id);
-            if let Some(found) = self.find(space, &id) {
-                holes.push((since, found));
-                since = 0;
-                rest = after;
-            }
+    /// look up are cut out, and with short names what such entries tell.
+    fn other(&mut self, entry: &Entry, bytes: &[u8]) {
+        let (beside, holes) = match self.short {
+            true => self.short_holes(entry, bytes),
+            false => (Vec::new(), self.holes(entry.header().space, bytes)),
+        };
+        let mut kept = Vec::with_capacity(bytes.len());
+        let mut numbers = Vec::with_capacity(holes.len());
+        let mut at = 0;
+        for hole in &holes {
+            let before = &bytes[at..hole.begin];
+            kept.extend_from_slice(before);
+            numbers.push(before.len() as u64);
+            at = hole.begin + hole.len;
         }
+        kept.extend_from_slice(&bytes[at..]);
         self.op(&kept, !holes.is_empty());
         if holes.is_empty() {
             return;
         }
         self.number(holes.len() as u64);
-        for (since, found) in holes {
-            self.number(since);
-            self.found(IN_OPERATION, found);
+        if self.short {
+            self.number(beside.len() as u64);
+            beside
+                .into_iter()
+                .for_each(|found| self.found(IN_OPERATION, found));
         }
+        for (since, hole) in numbers.into_iter().zip(holes) {
+            self.number(since);
+            match hole.what {
+                What::Entry(found) => self.found(IN_OPERATION, found),
+                What::String(source, number) => {
+                    self.number(reference::STRING + source);
+                    self.number(number);
+                }
+            }
+        }
+    }
+
+    /// The ids of entries in an operation.
+    fn holes(&self, space: SpaceId, bytes: &[u8]) -> Vec<Hole> {
+        let (mut holes, mut at) = (Vec::new(), 0);
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            let id = rest.strip_prefix(&HEAD_OF_32);
+            let id = id.and_then(|rest| rest.first_chunk::<32>());
+            let found = id.and_then(|id| self.find(space, &EntryId(*id)));
+            let Some(found) = found else {
+                at += 1;
+                continue;
+            };
+            let begin = at + HEAD_OF_32.len();
+            holes.push(Hole {
+                begin,
+                len: 32,
+                what: What::Entry(found),
+            });
+            at = begin + 32;
+        }
+        holes
     }
 
     fn change(&mut self, entry: &Entry, doc: DocId, bytes: &[u8]) {
@@ -136,7 +180,7 @@ impl PackWriter<'_> {
             self.number(actor::SIGNER);
             self.number(u64::from(slot));
         } else {
-            self.id_from(actor::IDS, NUMBERS, IdRole::Actor, &actor.0);
+            self.id_from(actor::IDS, NUMBERS, IdRole::Actor, &actor.0, None);
         }
     }
 }

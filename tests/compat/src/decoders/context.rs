@@ -52,7 +52,12 @@ impl PackContext for Generous {
         })
     }
     fn held_at(&self, space: SpaceId, sequence: u64) -> Option<Entry> {
-        let body = Body::new([sequence as u8; 16], vec![vec![sequence as u8]]);
+        // With a string of each length, for short names.
+        let mut op = vec![0x50];
+        op.extend([sequence as u8; 16]);
+        op.extend([0x58, 32]);
+        op.extend([sequence as u8; 32]);
+        let body = Body::new([sequence as u8; 16], vec![op]);
         let header = Header {
             school: self.school(),
             space,
