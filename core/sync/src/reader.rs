@@ -3,9 +3,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stunity_proto::{
     Body, DocId, EntryId, Hash, Heads, Kind, SchoolId, Signer, SpaceId,
-    pack::{ChainEntry, ChainKey, IdRole, PackContext},
+    pack::{ChainEntry, ChainKey, IdRole, PackContext, Strings},
 };
 
+use crate::sabotage::goes_by_what_is_lacking;
 use crate::{Cursor, certificates::certificates_in, relay_store::LogItem};
 
 /// A reader takes a target in order, so that it holds what stands before: the entry
@@ -29,6 +30,11 @@ pub(crate) struct Reader {
     /// How far it holds the school's own space.
     of_school: Vec<Cursor>,
     held: BTreeMap<EntryId, u64>,
+    /// Whether it reads short names, and what entries tell that items name, or that
+    /// stand beside them, by item and string.
+    short_names: bool,
+    strings: BTreeMap<EntryId, Strings>,
+    tellers: BTreeMap<(EntryId, [u8; 16]), EntryId>,
 }
 
 impl Reader {
@@ -50,12 +56,21 @@ impl Reader {
             coming: BTreeSet::new(),
             of_school: Vec::new(),
             held: BTreeMap::new(),
+            short_names: false,
+            strings: BTreeMap::new(),
+            tellers: BTreeMap::new(),
         }
     }
 
     /// It holds the school's own space so far.
     pub(crate) fn with_school(mut self, cursors: Vec<Cursor>) -> Self {
         self.of_school = cursors;
+        self
+    }
+
+    /// It reads short names.
+    pub(crate) fn with_short_names(mut self, short_names: bool) -> Self {
+        self.short_names = short_names;
         self
     }
 
@@ -67,8 +82,14 @@ impl Reader {
             .extend(brought.iter().map(|(signer, _)| *signer));
         // An entry numbered elsewhere comes without its chain.
         let at_home = item.position.space == header.space && item.position.lane == header.lane;
-        for (id, sequence) in item.named.iter().filter(|_| at_home) {
-            self.sequences.insert((header.space, *id), *sequence);
+        for named in item.named.iter().filter(|_| at_home) {
+            (self.sequences).insert((header.space, named.id), named.sequence);
+            if self.short_names {
+                self.strings.insert(named.id, named.strings.clone());
+            }
+        }
+        for (string, teller) in item.beside.iter().filter(|_| at_home && self.short_names) {
+            (self.tellers).insert((item.entry.id(), *string), *teller);
         }
         if !at_home {
             let holds = |sequence: &u64| {
@@ -100,7 +121,9 @@ impl Reader {
             self.coming.insert((change.doc, change.hash));
         }
         let is_first = self.chains.insert(ChainKey::of(&item.entry));
-        let Some(previous) = header.previous else {
+        let Some(previous) =
+            (header.previous).filter(|_| item.follows || goes_by_what_is_lacking())
+        else {
             return;
         };
         // A node signs for many authors: of who comes now nothing is known.
@@ -159,6 +182,15 @@ impl PackContext for Reader {
     fn certificates_in(&self, kinds: &[Kind], body: &Body) -> Vec<(Signer, Hash)> {
         certificates_in(kinds, body)
     }
+    fn reads_short_names(&self) -> bool {
+        self.short_names
+    }
+    fn strings(&self, id: &EntryId) -> Option<Strings> {
+        self.strings.get(id).cloned()
+    }
+    fn teller(&self, entry: &EntryId, string: &[u8; 16]) -> Option<EntryId> {
+        self.tellers.get(&(*entry, *string)).copied()
+    }
     fn expands_id(&self, role: IdRole, id: &[u8; 16]) -> bool {
         self.met.contains(&(role, *id))
     }
@@ -174,7 +206,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::Position;
+    use crate::{Position, relay_store::Named};
 
     const AUTHOR: AccountId = AccountId([3; 16]);
 
@@ -212,10 +244,12 @@ mod tests {
             position,
             lane_hash: Hash::ZERO,
             space_hash: Hash::ZERO,
+            follows: true,
             same_heads: true,
             head_sequences: Vec::new(),
             changes: Vec::new(),
             named: Vec::new(),
+            beside: Vec::new(),
             in_school: Some(7),
         }
     }
@@ -231,7 +265,11 @@ mod tests {
         let named = item(Signer::Device(DeviceId([6; 16])));
         let (space, id) = (named.position.space, named.entry.id());
         let mut names = item(Signer::Device(DeviceId([7; 16])));
-        names.named = vec![(id, named.position.sequence)];
+        names.named = vec![Named {
+            id,
+            sequence: named.position.sequence,
+            strings: Strings::default(),
+        }];
         let mut reader = Reader::new(SchoolId([1; 16]), []);
         reader.note(&names);
         assert_eq!(reader.sequence_of(space, &id), Some(9));
@@ -254,6 +292,18 @@ mod tests {
         let before = reader.chain_entry(&ChainKey::of(&item.entry), 1).unwrap();
         assert_eq!(Some(before.id), header.previous);
         assert_ne!(before.heads, header.heads);
+    }
+
+    #[test]
+    fn what_was_refused_is_not_taken_to_be_held() {
+        for follows in [true, false] {
+            let mut item = item(Signer::Device(DeviceId([6; 16])));
+            item.follows = follows;
+            let mut reader = Reader::new(SchoolId([1; 16]), []);
+            reader.note(&item);
+            let before = reader.chain_entry(&ChainKey::of(&item.entry), 1);
+            assert_eq!(before.is_some(), follows);
+        }
     }
 
     #[test]

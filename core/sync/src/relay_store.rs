@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, future::Future, sync::Arc};
 use stunity_identity::VerifyingKey;
 use stunity_proto::{
     AccountId, BlobId, DeviceId, DocId, Entry, EntryId, Hash, NodeId, PackId, SchoolId, Signature,
-    pack::{ChainEntry, ChainKey},
+    pack::{ChainEntry, ChainKey, Strings},
 };
 
 use crate::{Cursor, Position, Running, SyncError, Target, replica::Outcome};
@@ -32,6 +32,9 @@ pub struct LogItem {
     pub lane_hash: Hash,
     /// The running hash of its space after it.
     pub space_hash: Hash,
+    /// Whether the entry before it in its chain is known to stand before it in the log:
+    /// a chain goes on over an entry that was refused.
+    pub follows: bool,
     /// Whether it cites the same heads as its predecessor in the chain.
     pub same_heads: bool,
     /// For each cited head, the account's first: its sequence in the space of
@@ -39,9 +42,10 @@ pub struct LogItem {
     pub head_sequences: Vec<(EntryId, u64)>,
     /// Its changes of documents.
     pub changes: Vec<ChangeNames>,
-    /// Entries that its operations name, each by its number in the entry's own space:
-    /// it is lower than the entry's, and who reads the target has read it.
-    pub named: Vec<(EntryId, u64)>,
+    /// Entries that its operations name, and those that tell strings of them.
+    pub named: Vec<Named>,
+    /// Which of these tells a string of its operations without being named by them.
+    pub beside: Vec<([u8; 16], EntryId)>,
     /// Its number in the school's own space, where it belongs there and stands here
     /// once more.
     pub in_school: Option<u64>,
@@ -59,6 +63,18 @@ impl LogItem {
             },
         }
     }
+}
+
+/// An entry that others name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The entry.
+    pub id: EntryId,
+    /// Its number in the space of who names it: lower than theirs, and who reads the
+    /// target has read it.
+    pub sequence: u64,
+    /// What it tells.
+    pub strings: Strings,
 }
 
 /// A change by name.

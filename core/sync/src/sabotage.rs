@@ -20,6 +20,9 @@ mod switches {
         /// Telling apart where the first pack of a session begins: it is kept for all
         /// who read its targets.
         Positions,
+        /// Naming by numbers nothing that the client may lack: what is newer in `all`,
+        /// what it hears the results of only now, what was refused.
+        Lacking,
     }
 
     /// What is left out until this is dropped, on this thread.
@@ -56,6 +59,9 @@ mod switches {
     pub(crate) fn forgets_positions() -> bool {
         LEFT_OUT.get() == Some(Step::Positions)
     }
+    pub(crate) fn goes_by_what_is_lacking() -> bool {
+        LEFT_OUT.get() == Some(Step::Lacking)
+    }
 }
 
 #[cfg(not(any(test, feature = "test-sabotage")))]
@@ -69,8 +75,13 @@ mod switches {
     pub(crate) const fn forgets_positions() -> bool {
         false
     }
+    pub(crate) const fn goes_by_what_is_lacking() -> bool {
+        false
+    }
 }
 
 #[cfg(any(test, feature = "test-sabotage"))]
 pub use switches::{Sabotage, Step};
-pub(crate) use switches::{believes_cursors, forgets_positions, never_says_done};
+pub(crate) use switches::{
+    believes_cursors, forgets_positions, goes_by_what_is_lacking, never_says_done,
+};

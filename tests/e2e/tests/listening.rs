@@ -1,16 +1,20 @@
 //! What comes while a session of the relay looks around reaches it all the same.
 #![allow(clippy::unwrap_used)] // A failed step fails the test.
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use stunity_e2e::hand::op;
+use stunity_e2e::hand::{comment, op};
 use stunity_e2e::{Hand, School};
 use stunity_identity::StaffRoles;
-use stunity_model::events::{Comment, CourseGenesis, Enrol};
-use stunity_proto::frame::flags;
-use stunity_proto::{Lane, ObjectId, SpaceId};
+use stunity_model::Roles;
+use stunity_model::events::{Comment, CourseGenesis, Enrol, MemberAdd};
+use stunity_proto::frame::{Frame, capabilities, flags};
+use stunity_proto::pack::has_short_names;
+use stunity_proto::{EntryId, Lane, ObjectId, SpaceId};
 use stunity_server::log::{Inbox, Join, Message, Proof, Subscriber};
 use stunity_sync::relay::{Effect, Session};
 use stunity_sync::replica::Outcome;
+use stunity_sync::sabotage::{Sabotage, Step};
 use stunity_sync::{RelayStore, Target};
 
 const HOST: &str = "relay.example";
@@ -22,31 +26,47 @@ struct Line<'a> {
     session: Session,
     inbox: Arc<Inbox>,
     subscriber: Subscriber,
+    /// Whether packs that were offered have short names.
+    short_names: BTreeSet<bool>,
 }
 
 impl<'a> Line<'a> {
     /// Flight one has come.
     async fn open(school: &'a School, hand: &Hand) -> Self {
+        Self::open_with(school, hand, 0).await
+    }
+
+    async fn open_with(school: &'a School, hand: &Hand, capabilities: u64) -> Self {
         let (mut session, _) = Session::open(HOST.into(), NONCE);
         let inbox: Arc<Inbox> = Arc::default();
-        let frame = hand.flight(HOST, NONCE, |flight| flight.flags = flags::LIVE);
+        let frame = hand.flight(HOST, NONCE, |flight| {
+            flight.flags = flags::LIVE;
+            flight.capabilities = capabilities;
+        });
         let effects = session.on_frame(&school.log, &frame).await.unwrap();
         let device = hand.key.device_id();
         let log = school.log.clone();
-        let line = Self {
+        let mut line = Self {
             school,
             session,
             subscriber: Subscriber::new(log, hand.account, device, inbox.clone()),
             inbox,
+            short_names: BTreeSet::new(),
         };
         line.listen(effects);
         line
     }
 
-    fn listen(&self, effects: Vec<Effect>) {
+    fn listen(&mut self, effects: Vec<Effect>) {
         for effect in effects {
-            if let Effect::Subscribe(targets) = effect {
-                self.subscriber.subscribe(targets);
+            match effect {
+                Effect::Subscribe(targets) => self.subscriber.subscribe(targets),
+                Effect::Send(bytes) => {
+                    if let Frame::Offer { part, .. } = Frame::decode(&bytes).unwrap() {
+                        self.short_names.insert(has_short_names(&part.bytes));
+                    }
+                }
+                _ => {}
             }
         }
     }
@@ -81,11 +101,19 @@ impl<'a> Line<'a> {
     }
 }
 
+const COURSE: SpaceId = SpaceId([9; 16]);
+
 /// A pupil of a course whose history fills several packs.
 async fn reader(school: &School) -> Hand {
+    let (_, _, pupil) = course(school).await;
+    pupil
+}
+
+/// The teacher of the course, its genesis, and the pupil.
+async fn course(school: &School) -> (Hand, EntryId, Hand) {
     let mut teacher = Hand::join(school, 10, StaffRoles::TEACHER).await;
     let pupil = Hand::join(school, 20, StaffRoles::default()).await;
-    let course = SpaceId([9; 16]);
+    let course = COURSE;
     let genesis = op(CourseGenesis {
         salt: 0,
         imported: false,
@@ -113,7 +141,67 @@ async fn reader(school: &School) -> Hand {
     for outcome in school.log.append_entries(None, entries).await.unwrap() {
         assert!(matches!(outcome, Outcome::Accepted(_)), "{outcome:?}");
     }
-    pupil
+    (teacher, heads[0], pupil)
+}
+
+/// How far a pupil has read `all` of the course when something that cites it comes to
+/// her lane, and how far she must have: a batch was lost on its way to the session.
+async fn read_before_what_cites_it() -> (u64, u64) {
+    let school = School::new().await;
+    let (mut teacher, genesis, pupil) = course(&school).await;
+    let colleague = Hand::join(&school, 40, StaffRoles::TEACHER).await;
+    let mut line = Line::open(&school, &pupil).await;
+    while line.step().await {}
+    let added = op(MemberAdd {
+        account: colleague.account,
+        roles: Roles::TEACHER.0,
+    });
+    let added = teacher.write(COURSE, Lane::All, &[genesis], vec![added]);
+    let heads = [added.id()];
+    let lane = Lane::One(pupil.account);
+    school.log.append_entries(None, vec![added]).await.unwrap();
+    for n in 0..2 {
+        let remark = vec![comment(n, ObjectId([7; 16]), "well done")];
+        let remark = teacher.write(COURSE, lane, &heads, remark);
+        school.log.append_entries(None, vec![remark]).await.unwrap();
+    }
+    let mut last = None;
+    while let Some(message) = line.inbox.take() {
+        if let Message::Batch(batch) = message
+            && batch.target.lane == Some(lane)
+        {
+            last = Some(batch);
+        }
+    }
+    assert!(line.session.on_live(&last.unwrap()).is_empty());
+    line.session.pump(&school.log).await.unwrap();
+    let all = Target {
+        space: COURSE,
+        lane: Some(Lane::All),
+    };
+    let end = school.log.ends(&[all]).await.unwrap()[0].sequence;
+    (line.sent(all, &pupil).await, end)
+}
+
+#[tokio::test]
+async fn what_a_lane_cites_goes_before_it() {
+    let (sent, end) = read_before_what_cites_it().await;
+    assert_eq!(sent, end);
+    let _broken = Sabotage::skip(Step::Lacking);
+    let (sent, end) = read_before_what_cites_it().await;
+    assert!(sent < end, "{sent}");
+}
+
+#[tokio::test]
+async fn short_names_go_to_those_alone_who_read_them() {
+    let school = School::new().await;
+    let pupil = reader(&school).await;
+    // The packs of one are not kept for the other.
+    for (capabilities, short) in [(0, false), (capabilities::SHORT_NAMES, true), (0, false)] {
+        let mut line = Line::open_with(&school, &pupil, capabilities).await;
+        while line.step().await {}
+        assert_eq!(line.short_names, BTreeSet::from([short]));
+    }
 }
 
 /// Somebody joins the staff: the school's own space says so to all.

@@ -19,7 +19,8 @@ use super::{Effect, Session, send};
 use crate::client::entry_leaf;
 use crate::reader::Reader;
 use crate::relay_store::{Download, LogItem, SharedPack};
-use crate::{Cursor, RelayStore, Running, SyncError, Target, cursors, sabotage};
+use crate::sabotage::{self, goes_by_what_is_lacking};
+use crate::{Cursor, RelayStore, Running, SyncError, Target, cursors};
 
 /// How much of a target is read at a time, uncompressed bytes.
 const READ_BYTES: usize = 128 * 1024;
@@ -77,41 +78,84 @@ impl Session {
                 base,
             });
         }
-        let is_shared = (self.todo.front()).is_some_and(|target| self.shared.contains(target));
-        let run: Vec<Target> = (self.todo.iter())
-            .take_while(|target| self.shared.contains(target) == is_shared)
-            .copied()
-            .collect();
+        loop {
+            let is_shared = (self.todo.front()).is_some_and(|target| self.shared.contains(target));
+            let run: Vec<Target> = (self.todo.iter())
+                .take_while(|target| self.shared.contains(target) == is_shared)
+                .copied()
+                .collect();
+            let pack = self.next_of(store, &run, is_shared).await?;
+            if !self.explicit && !goes_by_what_is_lacking() && self.put_first(store, &pack).await? {
+                continue;
+            }
+            self.finished(&pack.finished);
+            return Ok(Download {
+                base,
+                ..pack.download.clone()
+            });
+        }
+    }
+
+    /// The pack that a run of targets begins with.
+    async fn next_of<S: RelayStore>(
+        &self,
+        store: &S,
+        run: &[Target],
+        is_shared: bool,
+    ) -> Result<Arc<SharedPack>, SyncError> {
         // What the device has just sent is left out for it alone.
         let has_own = run.iter().any(|target| self.has_own_in(*target));
         if !is_shared || self.explicit || has_own {
-            let context = self.reader(store, is_shared.then_some(&run[..]));
-            let made = self.make(store, &run, context).await?;
-            self.finished(&made.finished);
-            return Ok(Download {
-                base,
-                ..made.download
-            });
+            let context = self.reader(store, is_shared.then_some(run));
+            return Ok(Arc::new(self.make(store, run, context).await?));
         }
-        let name = self.name_shared(store, &run);
-        let pack = match self.find_shared(store, &name).await? {
-            Some(pack) => pack,
-            None => {
-                let erasures = store.erasures();
-                let context = self.reader(store, Some(&run));
-                let pack = Arc::new(self.make(store, &run, context).await?);
-                store.keep_shared(name, erasures, pack.clone());
-                pack
-            }
-        };
-        self.finished(&pack.finished);
-        Ok(Download {
-            base,
-            ..pack.download.clone()
-        })
+        let name = self.name_shared(store, run);
+        if let Some(pack) = self.find_shared(store, &name).await? {
+            return Ok(pack);
+        }
+        let erasures = store.erasures();
+        let context = self.reader(store, Some(run));
+        let pack = Arc::new(self.make(store, run, context).await?);
+        store.keep_shared(name, erasures, pack.clone());
+        Ok(pack)
     }
 
-    /// By where it begins: everything else that a shared pack depends on is the log.
+    /// Lanes cite what stands in `all` of their space. If that has grown since it was
+    /// sent, it goes first: true if a pack would go before it.
+    async fn put_first<S: RelayStore>(
+        &mut self,
+        store: &S,
+        pack: &SharedPack,
+    ) -> Result<bool, SyncError> {
+        let moved = &pack.download.cursors;
+        let position = |target: Target| {
+            let moved = moved.iter().find(|cursor| cursor.target == target);
+            moved.map_or_else(|| cursors::position(&self.list, target), |cursor| cursor.at)
+        };
+        let lanes = (moved.iter())
+            .filter(|cursor| !matches!(cursor.target.lane, None | Some(Lane::All)))
+            .map(|cursor| (all_of(cursor.target), cursor.at.sequence));
+        let lacking: BTreeSet<Target> = lanes
+            .filter(|(all, at)| position(*all).sequence < *at)
+            .filter(|(all, _)| self.view.binary_search(all).is_ok())
+            .map(|(all, _)| all)
+            .collect();
+        let lacking: Vec<Target> = lacking.into_iter().collect();
+        let ends = store.ends(&lacking).await?;
+        let mut is_before = false;
+        for (all, end) in lacking.into_iter().zip(ends) {
+            if position(all).sequence < end.sequence {
+                self.todo.retain(|target| *target != all);
+                self.todo.push_front(all);
+                self.shared.remove(&all);
+                is_before = true;
+            }
+        }
+        Ok(is_before)
+    }
+
+    /// By where it begins, and whether names are short: everything else that a shared
+    /// pack depends on is the log.
     fn name_shared<S: RelayStore>(&self, store: &S, run: &[Target]) -> Hash {
         let run = (run.iter()).map(|target| Cursor {
             target: *target,
@@ -122,10 +166,16 @@ impl Session {
             },
         });
         let mut begins: Vec<Cursor> = run.chain(self.of_school(store.school())).collect();
+        // A lane cites what stands in `all`.
+        let alls: Vec<Target> = begins.iter().map(|cursor| all_of(cursor.target)).collect();
+        begins.extend(alls.into_iter().map(|target| Cursor {
+            target,
+            at: cursors::position(&self.list, target),
+        }));
         begins.sort_by_key(|cursor| cursor.target);
         begins.dedup_by_key(|cursor| cursor.target);
         let mut bytes = store.epoch().to_be_bytes().to_vec();
-        bytes.push(u8::from(self.takes_covered));
+        bytes.push(u8::from(self.takes_covered) | u8::from(self.short_names) << 1);
         bytes.extend(cursors::encode_list(&begins));
         sha256(&bytes)
     }
@@ -173,8 +223,9 @@ impl Session {
             // out; the writer's own estimate decides.
             while more && size < READ_BYTES && chosen.len() < limits::MAX_PACK_ENTRIES / 2 {
                 let page = store.read(target, at.sequence, READ_BYTES - size).await?;
-                for item in page.items {
+                for mut item in page.items {
                     at = item.running(target);
+                    self.forget_own(&mut item);
                     let own = (item.position.space, item.position.sequence);
                     if !self.own.contains_key(&own) {
                         size += item.entry.len();
@@ -223,6 +274,18 @@ impl Session {
         }
     }
 
+    /// What the device has sent it reads the numbers of in this very flush: they name
+    /// nothing yet.
+    fn forget_own(&self, item: &mut LogItem) {
+        if self.own.is_empty() || goes_by_what_is_lacking() {
+            return;
+        }
+        let space = item.position.space;
+        let is_known = |sequence: u64| !self.own.contains_key(&(space, sequence));
+        item.head_sequences.retain(|(_, at)| is_known(*at));
+        item.named.retain(|named| is_known(named.sequence));
+    }
+
     /// What many hold of the school's own space, as far as this client does.
     fn of_school(&self, school: SchoolId) -> impl Iterator<Item = Cursor> {
         let school = school.space();
@@ -239,7 +302,9 @@ impl Session {
         let cursors = (self.list.iter()).map(|cursor| cursor.target);
         let known = cursors.filter(|target| shared.is_none_or(|run| run.contains(target)));
         let of_school = self.of_school(store.school()).collect();
-        Reader::new(store.school(), known.map(|target| target.space)).with_school(of_school)
+        Reader::new(store.school(), known.map(|target| target.space))
+            .with_school(of_school)
+            .with_short_names(self.short_names)
     }
 
     /// What a resumed pack leaves out, though its cursors pass over it: own entries
@@ -272,11 +337,11 @@ impl Session {
         Ok(left_out)
     }
 
-    /// A pack of these items, which moves no cursor.
+    /// A pack of these items, which moves no cursor. It is read before what comes in the
+    /// same flush is stored, so that it goes by nothing.
     pub(super) fn pack_of<S: RelayStore>(&self, store: &S, items: &[LogItem]) -> Download {
-        let mut context = self.reader(store, None);
-        items.iter().for_each(|item| context.note(item));
-        let bytes = encode(&context, items, self.form(&[]), Effort::Full);
+        let context = self.reader(store, None);
+        let bytes = encode(&context, items, Form::Explicit, Effort::Full);
         Download {
             pack: pack_id(&bytes),
             bytes,
@@ -322,6 +387,14 @@ impl Session {
             }));
             offset += bytes.len() as u32;
         }
+    }
+}
+
+/// The lane of a target's space that all of its readers read.
+fn all_of(target: Target) -> Target {
+    Target {
+        lane: Some(Lane::All),
+        ..target
     }
 }
 

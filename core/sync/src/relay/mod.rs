@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use stunity_identity::Session as AuthSession;
 use stunity_proto::frame::{Content, Flight, Frame, FullCursor, ResultItem, capabilities, flags};
+use stunity_proto::pack::has_short_names;
 use stunity_proto::{AccountId, DeviceId, Hash, Lane, PackId, SpaceId};
 
 pub use self::live::{LiveBatch, encode_live};
@@ -57,6 +58,8 @@ pub struct Session {
     explicit: bool,
     /// The client takes entries whose signatures others cover.
     takes_covered: bool,
+    /// The client reads packs with short names.
+    short_names: bool,
     live: bool,
     upload_only: bool,
     /// Flight one, kept while the cursor list is asked for.
@@ -108,6 +111,7 @@ impl Session {
             peer: None,
             explicit: false,
             takes_covered: false,
+            short_names: false,
             live: false,
             upload_only: false,
             waiting: None,
@@ -270,6 +274,7 @@ impl Session {
         };
         self.peer = Some(peer);
         self.takes_covered = flight.capabilities & capabilities::COVERED != 0;
+        self.short_names = flight.capabilities & capabilities::SHORT_NAMES != 0;
         self.live = flight.flags & flags::LIVE != 0;
         self.explicit = flight.flags & flags::EXPLICIT != 0;
         self.upload_only = flight.flags & flags::UPLOAD_ONLY != 0;
@@ -345,9 +350,12 @@ impl Session {
         }
         for (pack, held) in &self.partials {
             let kept = store.load_download(peer.device, *pack).await?;
-            if let Some(download) =
-                kept.filter(|d| d.base == base && *held as usize <= d.bytes.len())
-            {
+            let fits = |download: &Download| {
+                download.base == base
+                    && *held as usize <= download.bytes.len()
+                    && (self.short_names || !has_short_names(&download.bytes))
+            };
+            if let Some(download) = kept.filter(fits) {
                 self.resumed = Some((download, *held));
                 break;
             }

@@ -184,8 +184,14 @@ impl Writer<'_> {
             sequence,
             received_ms: self.now_ms,
         };
+        // What was numbered longer ago than is remembered is written out to live readers.
+        let follows = entry.header().previous.is_some_and(|previous| {
+            let before = self.memory.sequences.get(&(space, lane, previous));
+            before.is_some_and(Option::is_some)
+        });
         let item = LogItem {
             entry: entry.clone(),
+            follows,
             position,
             lane_hash,
             space_hash,
@@ -193,6 +199,7 @@ impl Writer<'_> {
             head_sequences: Vec::new(),
             changes: changes::changes(entry),
             named: Vec::new(),
+            beside: Vec::new(),
             // Readers of a live batch hold another part of the school each.
             in_school: None,
         };
