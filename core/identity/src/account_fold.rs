@@ -3,9 +3,10 @@
 //! docs/protocol/04-identity.md; they are numbered alike here and there.
 use std::collections::{BTreeMap, BTreeSet};
 
-use stunity_proto::{DeviceId, EntryId, Hash, Signature, labels};
+use stunity_proto::{DeviceId, EntryId, Hash, Signature};
 
 use crate::account_log::{AccountDevice, AccountLog, LogEntry};
+use crate::entry::verify_id;
 use crate::{
     AccountEvent, Certificate, Device, IdentityError, Issuer, Position, RotatedBy, VerifyingKey,
 };
@@ -38,7 +39,7 @@ impl Checks {
         *self
             .entries
             .entry((id, *signature))
-            .or_insert_with(|| key.verify(labels::SIGN_ENTRY, &id.0, signature).is_ok())
+            .or_insert_with(|| verify_id(&id, key, signature).is_ok())
     }
 
     /// A forged signature is not remembered: there is no end of them.

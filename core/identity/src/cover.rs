@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use stunity_proto::pack::ChainLink;
-use stunity_proto::{Entry, EntryId, Signature, labels};
+use stunity_proto::{Entry, EntryId, Signature};
 
-use crate::entry::check_signer;
+use crate::entry::{check_signer, verify_id};
 use crate::sabotage::believes_unsigned;
 use crate::{IdentityError, VerifyingKey, verify_entry};
 
@@ -61,10 +61,8 @@ impl Covers {
                 false => Err(IdentityError::Unsigned),
             };
         };
-        let is_good = cover.is_good.get_or_init(|| {
-            key.verify(labels::SIGN_ENTRY, &cover.signed.0, &cover.signature)
-                .is_ok()
-        });
+        let is_good =
+            (cover.is_good).get_or_init(|| verify_id(&cover.signed, key, &cover.signature).is_ok());
         is_good.then_some(()).ok_or(IdentityError::BadSignature)
     }
 }

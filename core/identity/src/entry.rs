@@ -1,5 +1,5 @@
 //! Signing and verifying entries (docs/protocol/02-entries.md).
-use stunity_proto::{Body, Entry, Header, Signature, Signer, labels};
+use stunity_proto::{Body, Entry, EntryId, Header, Signature, Signer, labels};
 
 use crate::{IdentityError, SigningKey, VerifyingKey};
 
@@ -31,7 +31,16 @@ pub fn sign_entry(header: &Header, body: Body, key: &SigningKey) -> Result<Entry
 /// [`IdentityError::WrongSigner`] or [`IdentityError::BadSignature`].
 pub fn verify_entry(entry: &Entry, key: &VerifyingKey) -> Result<(), IdentityError> {
     check_signer(entry.header().signer, key)?;
-    key.verify(labels::SIGN_ENTRY, &entry.id().0, &entry.signature)
+    verify_id(&entry.id(), key, &entry.signature)
+}
+
+/// Verifies the signature over an entry's id alone.
+pub(crate) fn verify_id(
+    id: &EntryId,
+    key: &VerifyingKey,
+    signature: &Signature,
+) -> Result<(), IdentityError> {
+    key.verify(labels::SIGN_ENTRY, &id.0, signature)
 }
 
 /// Verifies many, lazily and in order: one result per pair. Each signature is

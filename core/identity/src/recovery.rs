@@ -79,7 +79,7 @@ impl RecoveryCode {
     }
 
     /// Code and check as one number of 160 bits.
-    fn number(&self) -> Zeroizing<[u8; 20]> {
+    pub(crate) fn number(&self) -> Zeroizing<[u8; 20]> {
         let mut number = Zeroizing::new([0; 20]);
         number[..16].copy_from_slice(&self.0);
         let check = labels::hash(labels::RECOVERY_CHECK, &[&self.0]);

@@ -11,6 +11,7 @@ mod account_log;
 mod certificates;
 mod convergence;
 mod covers;
+mod derivations;
 mod parcels;
 mod receipts;
 mod sabotage;

@@ -373,8 +373,13 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-fn all_labels() -> impl Iterator<Item = &'static str> {
+pub(super) fn all_labels() -> impl Iterator<Item = &'static str> {
     labels::ALL.iter().chain(crate::labels::ALL).copied()
+}
+
+/// The labels of signatures.
+pub(super) fn signing_labels() -> Vec<&'static str> {
+    cases().iter().map(|case| case.label).collect()
 }
 
 #[test]
