@@ -1,9 +1,11 @@
 //! The WebSocket driver of a relay session.
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::ws::{Message as Ws, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use rand_core::RngCore;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +40,11 @@ pub async fn sync(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response
         .max_write_buffer_size(limits::MAX_FRAME * 2)
         .max_message_size(limits::MAX_FRAME)
         .max_frame_size(limits::MAX_FRAME)
-        .on_upgrade(move |socket| run(app, socket))
+        .on_upgrade(move |socket| async move {
+            let connection = Box::new(Connection::new(app, socket));
+            // A task of its own: that of the upgrade is of many kilobytes.
+            tokio::spawn(connection.run());
+        })
 }
 
 /// Whether something went, before the device opened another session.
@@ -55,6 +61,8 @@ struct Connection {
     app: App,
     socket: WebSocket,
     session: Session,
+    /// What the relay says first.
+    hello: Option<Effect>,
     inbox: Arc<Inbox>,
     subscriber: Option<Subscriber>,
 }
@@ -68,87 +76,88 @@ enum Wake {
     Silence,
 }
 
-// The steps of a session are futures of many kilobytes, which most connections rarely
-// take: they are boxed, so that a silent connection is small.
-async fn run(app: App, socket: WebSocket) {
-    let mut nonce = [0; 32];
-    app.log.random().fill_bytes(&mut nonce);
-    let (session, hello) = Session::open(app.host.clone(), nonce);
-    // Kept from step to step: the clock and the sender of the shutdown are shared by all
-    // connections.
-    let mut shutdown = app.shutdown.clone();
-    let mut shutdown = pin!(shutdown.changed());
-    let mut silence = pin!(sleep(FLIGHT_TIMEOUT));
-    let mut heard = Instant::now();
-    let inbox: Arc<Inbox> = Arc::default();
-    let mut connection = Connection {
-        app,
-        socket,
-        session,
-        inbox: inbox.clone(),
-        subscriber: None,
-    };
-    let mut goes_on = connection.carry_out(Ok(vec![hello])).await;
-    let mut lagged = false;
-    while goes_on {
-        // While a pack is coming in, what has come is heard first: one receipt then
-        // covers its results and what goes down.
-        if connection.session.wants_pump()
-            && !connection.session.is_receiving()
-            && !Box::pin(connection.pump()).await
-        {
-            break;
-        }
-        let pumps = connection.session.wants_pump();
-        let wake = tokio::select! {
-            biased;
-            frame = connection.socket.next() => Wake::Frame(frame),
-            message = inbox.next() => Wake::Told(message),
-            _ = &mut shutdown => Wake::Shutdown,
-            // What the client says in between (a next upload, leaving) is heard before
-            // the next flush is made.
-            () = tokio::task::yield_now(), if pumps => Wake::Pump,
-            () = &mut silence => Wake::Silence,
-        };
-        if matches!(wake, Wake::Frame(_)) {
-            lagged = false;
-            heard = Instant::now();
-        }
-        goes_on = match wake {
-            Wake::Frame(Some(Ok(Ws::Binary(bytes)))) => Box::pin(connection.on_frame(&bytes)).await,
-            Wake::Frame(Some(Ok(Ws::Pong(_) | Ws::Ping(_)))) => true,
-            Wake::Frame(Some(Ok(Ws::Text(_)))) => {
-                let error = SyncError::Protocol("text message");
-                connection.carry_out(Err(error)).await
-            }
-            Wake::Frame(Some(Ok(Ws::Close(_)) | Err(_)) | None) => false,
-            Wake::Told(message) => connection.on_message(message).await,
-            Wake::Shutdown => {
-                connection.send(Frame::Goodbye.encode()).await;
-                connection.flush().await;
-                false
-            }
-            Wake::Pump => Box::pin(connection.pump()).await,
-            Wake::Silence if heard.elapsed() < connection.patience() => {
-                silence.as_mut().reset(heard + connection.patience());
-                true
-            }
-            Wake::Silence if connection.session.device().is_none() || lagged => false,
-            Wake::Silence => {
-                lagged = true;
-                silence.as_mut().reset(Instant::now() + PING);
-                connection
-                    .socket
-                    .send(Ws::Ping(Vec::new().into()))
-                    .await
-                    .is_ok()
-            }
-        };
-    }
-    Box::pin(connection.close()).await;
-}
-
 impl Connection {
+    fn new(app: App, socket: WebSocket) -> Self {
+        let mut nonce = [0; 32];
+        app.log.random().fill_bytes(&mut nonce);
+        let (session, hello) = Session::open(app.host.clone(), nonce);
+        Self {
+            app,
+            socket,
+            session,
+            hello: Some(hello),
+            inbox: Arc::default(),
+            subscriber: None,
+        }
+    }
+
+    // Thousands of connections are silent: the steps of a session are futures of many
+    // kilobytes, boxed where they are rarely taken.
+    async fn run(mut self: Box<Self>) {
+        // Kept from step to step: the clock and the sender of the shutdown are shared by
+        // all connections.
+        let mut shutdown = self.app.shutdown.clone();
+        let mut shutdown = pin!(shutdown.changed());
+        let mut silence = pin!(sleep(FLIGHT_TIMEOUT));
+        let mut heard = Instant::now();
+        let inbox = self.inbox.clone();
+        let hello = self.hello.take().into_iter().collect();
+        let mut goes_on = self.carry_out(Ok(hello)).await;
+        let mut lagged = false;
+        while goes_on {
+            // While a pack is coming in, what has come is heard first: one receipt then
+            // covers its results and what goes down.
+            if self.session.wants_pump()
+                && !self.session.is_receiving()
+                && !Box::pin(self.pump()).await
+            {
+                break;
+            }
+            let pumps = self.session.wants_pump();
+            let wake = tokio::select! {
+                biased;
+                frame = self.socket.next() => Wake::Frame(frame),
+                message = inbox.next() => Wake::Told(message),
+                _ = &mut shutdown => Wake::Shutdown,
+                // What the client says in between (a next upload, leaving) is heard
+                // before the next flush is made.
+                () = tokio::task::yield_now(), if pumps => Wake::Pump,
+                () = &mut silence => Wake::Silence,
+            };
+            if matches!(wake, Wake::Frame(_)) {
+                lagged = false;
+                heard = Instant::now();
+            }
+            goes_on = match wake {
+                Wake::Frame(Some(Ok(Ws::Binary(bytes)))) => Box::pin(self.on_frame(&bytes)).await,
+                Wake::Frame(Some(Ok(Ws::Pong(_) | Ws::Ping(_)))) => true,
+                Wake::Frame(Some(Ok(Ws::Text(_)))) => {
+                    let error = SyncError::Protocol("text message");
+                    self.carry_out(Err(error)).await
+                }
+                Wake::Frame(Some(Ok(Ws::Close(_)) | Err(_)) | None) => false,
+                Wake::Told(message) => self.on_message(message).await,
+                Wake::Shutdown => {
+                    self.send(Frame::Goodbye.encode()).await;
+                    self.flush().await;
+                    false
+                }
+                Wake::Pump => Box::pin(self.pump()).await,
+                Wake::Silence if heard.elapsed() < self.patience() => {
+                    silence.as_mut().reset(heard + self.patience());
+                    true
+                }
+                Wake::Silence if self.session.device().is_none() || lagged => false,
+                Wake::Silence => {
+                    lagged = true;
+                    silence.as_mut().reset(Instant::now() + PING);
+                    Box::pin(self.ping()).await
+                }
+            };
+        }
+        Box::pin(self.close()).await;
+    }
+
     /// How long the client may say nothing.
     fn patience(&self) -> Duration {
         match self.session.device() {
@@ -197,7 +206,7 @@ impl Connection {
         log.saw_device(device);
         crate::metrics::count(&log.metrics().sessions);
         let inbox = self.inbox.clone();
-        let mut subscriber = Subscriber::new(log.clone(), record.account, device, inbox);
+        let subscriber = Subscriber::new(log.clone(), record.account, device, inbox);
         subscriber.goes_when_stored();
         self.subscriber = Some(subscriber);
     }
@@ -217,7 +226,7 @@ impl Connection {
         for effect in effects {
             match effect {
                 Effect::Send(bytes) => goes_on &= self.send(bytes).await,
-                Effect::SendShared(bytes) => goes_on &= self.send(bytes.to_vec()).await,
+                Effect::SendShared(bytes) => goes_on &= self.send(Bytes::from_owner(bytes)).await,
                 Effect::Subscribe(targets) => {
                     if let Some(subscriber) = &self.subscriber {
                         subscriber.subscribe(targets);
@@ -238,19 +247,32 @@ impl Connection {
         self.flush().await && goes_on
     }
 
+    async fn ping(&mut self) -> bool {
+        self.socket.send(Ws::Ping(Bytes::new())).await.is_ok()
+    }
+
     /// Hands a message over; it goes with the next flush, or before if it is large.
-    async fn send(&mut self, bytes: Vec<u8>) -> bool {
-        let sending = self.socket.feed(Ws::Binary(bytes.into()));
-        went(sending, &self.inbox).await
+    async fn send(&mut self, bytes: impl Into<Bytes>) -> bool {
+        let message = Ws::Binary(bytes.into());
+        // Nearly always there is room at once: no clock is set then.
+        let room = poll_fn(|cx| self.socket.poll_ready_unpin(cx)).now_or_never();
+        match room {
+            Some(Ok(())) => self.socket.start_send_unpin(message).is_ok(),
+            Some(Err(_)) => false,
+            None => Box::pin(went(self.socket.feed(message), &self.inbox)).await,
+        }
     }
 
     async fn flush(&mut self) -> bool {
-        went(self.socket.flush(), &self.inbox).await
+        match self.socket.flush().now_or_never() {
+            Some(flushed) => flushed.is_ok(),
+            None => Box::pin(went(self.socket.flush(), &self.inbox)).await,
+        }
     }
 
     /// Stores what has come. Who took no answer may have sent more before the link was
     /// cut.
-    async fn close(mut self) {
+    async fn close(mut self: Box<Self>) {
         for _ in 0..LEFT {
             let Some(Some(Ok(Ws::Binary(bytes)))) = self.socket.next().now_or_never() else {
                 break;

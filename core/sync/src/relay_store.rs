@@ -107,6 +107,21 @@ pub struct CursorLog {
     pub sent: Vec<(Vec<Cursor>, Vec<Target>)>,
 }
 
+/// States of a device's cursors that are kept at most without an acknowledgement.
+const MOST_SENT: usize = 64;
+
+impl CursorLog {
+    /// Notes what a flush or a live batch changes. Unacknowledged, the earlier states are
+    /// worth less than their memory: a device that was cut so long ago is asked for its
+    /// list.
+    pub(crate) fn note(&mut self, changed: Vec<Cursor>, removed: Vec<Target>) {
+        if self.sent.len() >= MOST_SENT {
+            self.sent.remove(0);
+        }
+        self.sent.push((changed, removed));
+    }
+}
+
 /// What a device is known to hold of its own when it uploads.
 #[derive(Clone, Debug, Default)]
 pub struct UploadContext {

@@ -17,16 +17,38 @@ type Prefix = [u8; 4];
 /// Names that one pack may abbreviate: as many as its entries have operations at most.
 const MAX_NAMES: usize = 1024;
 
-/// Chains that a session remembers at most, some 200 bytes each: a pupil's. Those of who
-/// writes to hundreds of pupils are looked up for each upload.
+/// Chains that a session remembers at most, some 200 bytes each: more than a pupil's. Of
+/// who writes to hundreds of pupils it remembers the last; any other is looked up when
+/// it is named.
 const MOST_CHAINS: usize = 64;
 
-impl UploadContext {
+/// What a session remembers of its device from upload to upload.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// The last entries of its chains; of some of them.
+    chains: BTreeMap<ChainKey, (u64, ChainEntry)>,
+    /// The spaces of all of them: an abbreviated one must not be taken for another.
+    spaces: BTreeSet<SpaceId>,
+    certificate: Option<Hash>,
+}
+
+impl From<UploadContext> for Known {
+    fn from(context: UploadContext) -> Self {
+        Self {
+            spaces: context.chains.keys().map(|chain| chain.space).collect(),
+            chains: context.chains,
+            certificate: context.certificate,
+        }
+    }
+}
+
+impl Known {
     /// What the device holds when these entries were stored; none if that is to be
     /// looked up.
     pub(crate) fn after(mut self, entries: &[Entry]) -> Option<Self> {
         for entry in entries {
             let header = entry.header();
+            self.spaces.insert(header.space);
             let head = ChainEntry {
                 id: entry.id(),
                 heads: header.heads.clone(),
@@ -37,7 +59,14 @@ impl UploadContext {
                 *last = (header.sequence, head);
             }
         }
-        (self.certificate.is_some() && self.chains.len() <= MOST_CHAINS).then_some(self)
+        if self.chains.len() > MOST_CHAINS {
+            let written: BTreeSet<ChainKey> = (entries.iter().rev())
+                .map(ChainKey::of)
+                .take(MOST_CHAINS)
+                .collect();
+            self.chains.retain(|chain, _| written.contains(chain));
+        }
+        (self.certificate.is_some() && self.spaces.len() <= MOST_CHAINS).then_some(self)
     }
 }
 
@@ -46,7 +75,7 @@ struct Uploader {
     school: SchoolId,
     device: DeviceId,
     account: AccountId,
-    known: UploadContext,
+    known: Known,
     documents: BTreeMap<Prefix, Option<DocId>>,
     changes: BTreeMap<(DocId, Prefix), Option<Hash>>,
     /// What was asked for and is not looked up yet. Such a name is taken to end in
@@ -75,7 +104,7 @@ pub(crate) async fn restore<S: RelayStore>(
     store: &S,
     from: (DeviceId, AccountId),
     bytes: &[u8],
-    known: &mut Option<UploadContext>,
+    known: &mut Option<Known>,
 ) -> Result<Option<Vec<Item>>, SyncError> {
     // The device may have written by another way since.
     if let Some(before) = known.take()
@@ -84,7 +113,7 @@ pub(crate) async fn restore<S: RelayStore>(
         *known = Some(before);
         return Ok(Some(items));
     }
-    let now = store.upload_context(from.0).await?;
+    let now = store.upload_context(from.0).await?.into();
     let restored = restore_by(store, from, bytes, now).await?;
     Ok(restored.map(|(items, now)| {
         *known = Some(now);
@@ -96,8 +125,8 @@ async fn restore_by<S: RelayStore>(
     store: &S,
     (device, account): (DeviceId, AccountId),
     bytes: &[u8],
-    known: UploadContext,
-) -> Result<Option<(Vec<Item>, UploadContext)>, SyncError> {
+    known: Known,
+) -> Result<Option<(Vec<Item>, Known)>, SyncError> {
     let mut uploader = Uploader {
         school: store.school(),
         device,
@@ -158,14 +187,10 @@ impl PackContext for Uploader {
             IdRole::Signer => Some(self.device.0),
             IdRole::Author => Some(self.account.0),
             IdRole::Space => {
-                let spaces: BTreeSet<SpaceId> = self
-                    .known
-                    .chains
-                    .keys()
-                    .map(|chain| chain.space)
-                    .filter(|space| space.0.starts_with(&prefix))
-                    .collect();
-                spaces.first().filter(|_| spaces.len() == 1).map(|s| s.0)
+                let begins = |space: &&SpaceId| space.0.starts_with(&prefix);
+                let mut spaces = self.known.spaces.iter().filter(begins);
+                let first = spaces.next();
+                first.filter(|_| spaces.next().is_none()).map(|s| s.0)
             }
             IdRole::Document => match self.documents.get(&prefix) {
                 Some(found) => found.map(|doc| doc.0),

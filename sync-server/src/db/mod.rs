@@ -8,14 +8,16 @@
 //!   [`Row::get`] are the only places that know how either database spells them;
 //! - what cannot be said the same way in both is a method of [`Dialect`].
 mod dialect;
+mod insert;
 mod pool;
 mod schema;
 mod statement;
 mod value;
 
 pub use dialect::Dialect;
+pub(crate) use insert::{Insert, insert_all, insert_rows};
 pub use pool::{Connection, Database, Source, Transaction};
 pub(crate) use schema::{create_projections, migrate};
-pub(crate) use statement::insert_rows;
+pub(crate) use statement::wanted;
 pub use statement::{Handle, Statement, sql};
 pub use value::{Column, Row, Value};

@@ -5,14 +5,14 @@ use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments, AssertSqlSafe, PgConnection, PgPool, SqliteConnection, SqlitePool};
 
-use super::{Column, Connection, Database, Dialect, Row, Transaction, Value};
+use super::{Column, Connection, Database, Row, Transaction, Value};
 
 /// A statement with its parameters.
 #[derive(Debug)]
 #[must_use]
 pub struct Statement {
-    text: Cow<'static, str>,
-    values: Vec<Value>,
+    pub(super) text: Cow<'static, str>,
+    pub(super) values: Vec<Value>,
 }
 
 /// A statement of `text`, whose parameters are `$1`, `$2`… A text that is made
@@ -21,6 +21,32 @@ pub fn sql(text: impl Into<Cow<'static, str>>) -> Statement {
     Statement {
         text: text.into(),
         values: Vec::new(),
+    }
+}
+
+/// A statement that looks for many keys: `select` finds them in `wanted`, whose columns
+/// are `columns`. Of `at_once` keys at most, and always with as many parameters: what
+/// is left is null, and the statement stays prepared.
+pub(crate) fn wanted(
+    columns: &str,
+    keys: &[Vec<Value>],
+    at_once: usize,
+    select: &str,
+) -> Statement {
+    let width = keys.first().map_or(0, Vec::len);
+    let rows: Vec<String> = (0..at_once)
+        .map(|row| {
+            let names = (1..=width).map(|column| format!("${}", row * width + column));
+            format!("({})", names.collect::<Vec<_>>().join(", "))
+        })
+        .collect();
+    let rows = rows.join(", ");
+    let nothing = keys.first().into_iter().cycle().flatten().map(Value::null);
+    Statement {
+        text: format!("WITH wanted ({columns}) AS (VALUES {rows}) {select}").into(),
+        values: (keys.iter().flatten().cloned().chain(nothing))
+            .take(at_once * width)
+            .collect(),
     }
 }
 
@@ -198,57 +224,4 @@ fn postgres(values: Vec<Value>) -> Result<PgArguments, sqlx::Error> {
         .map_err(sqlx::Error::Encode)?;
     }
     Ok(arguments)
-}
-
-/// Rows of one statement: few sizes, so that the databases keep them prepared.
-const ROWS: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
-/// Parameters of one statement at most; PostgreSQL takes 65,535, SQLite 32,766.
-const PARAMETERS: usize = 4_096;
-
-/// Inserts rows into `table`, many in one statement; `after` ends it, such as
-/// `ON CONFLICT …`. Each row has a value for every column, in order.
-///
-/// # Errors
-/// The database's.
-pub(crate) async fn insert_rows(
-    on: &mut Transaction<'_>,
-    table: &str,
-    rows: Vec<Vec<Value>>,
-    after: &str,
-) -> Result<(), sqlx::Error> {
-    let mut rows = rows.into_iter().peekable();
-    while let Some(first) = rows.peek() {
-        let columns = first.len();
-        let left = rows.len();
-        let count = ROWS
-            .into_iter()
-            .find(|count| *count <= left && count * columns <= PARAMETERS)
-            .unwrap_or(1);
-        let shape = on.dialect().row_of(table);
-        let mut text = format!("INSERT INTO {table}{} VALUES ", shape.columns);
-        for row in 0..count {
-            text.push_str(if row == 0 { "(" } else { ", (" });
-            for column in 0..columns {
-                let comma = if column == 0 { "" } else { ", " };
-                // SQLite finds a numbered parameter by looking through all of them.
-                let parameter = match on.dialect() {
-                    Dialect::Sqlite => "?".to_owned(),
-                    Dialect::Postgres => format!("${}", row * columns + column + 1),
-                };
-                match shape.wrapped {
-                    Some((at, before, behind)) if at == column => {
-                        text.push_str(&format!("{comma}{before}{parameter}{behind}"));
-                    }
-                    _ => text.push_str(&format!("{comma}{parameter}")),
-                }
-            }
-            text.push(')');
-        }
-        text.push(' ');
-        text.push_str(after);
-        let values = rows.by_ref().take(count).flatten().collect();
-        let text = text.into();
-        Statement { text, values }.execute(&mut *on).await?;
-    }
-    Ok(())
 }

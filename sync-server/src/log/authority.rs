@@ -7,7 +7,7 @@ use stunity_model::events::{CourseGenesis, Event};
 use stunity_model::{Membership, judge::facts};
 use stunity_proto::{AccountId, Body, Entry, EntryId, Kind, Lane, SchoolId, Signature, SpaceId};
 
-use crate::db::{Transaction, sql};
+use crate::db::{Row, Transaction, Value, sql, wanted};
 use crate::error::ServerError;
 
 /// Accounts kept in memory; a school's teachers and the pupils of a busy hour.
@@ -45,6 +45,41 @@ pub(crate) fn entry(header: Vec<u8>, signature: &[u8], body: &[u8]) -> Result<En
         Signature::try_from(signature)?,
         Body::decode(body)?,
     )?)
+}
+
+/// An account's standing from its columns, from `at` on.
+fn standing(row: &Row, at: usize) -> Result<Standing, ServerError> {
+    let root: &[u8] = row.get(at)?;
+    let root = root
+        .try_into()
+        .ok()
+        .and_then(|bytes: [u8; 32]| VerifyingKey::from_bytes(&bytes).ok())
+        .ok_or(ServerError::Keys("root of an account".into()))?;
+    Ok(Standing {
+        root,
+        staff_roles: row.get::<i64>(at + 1)? as u8,
+        staff_serial: row.get::<i64>(at + 2)? as u64,
+        in_person: row.get(at + 3)?,
+    })
+}
+
+/// Where an entry of an account log stands.
+fn place(row: &Row, at: usize) -> Result<Position, ServerError> {
+    Ok(Position {
+        epoch: 1,
+        sequence: row.get(at)?,
+    })
+}
+
+fn folded(
+    school: SchoolId,
+    account: AccountId,
+    root: VerifyingKey,
+    entries: &[(Entry, Position)],
+) -> AccountLog {
+    let mut log = AccountLog::new(school, account, root);
+    log.extend(entries.iter().map(|(entry, place)| (entry, Some(*place))));
+    log
 }
 
 impl Authority {
@@ -97,24 +132,59 @@ impl Authority {
                 .bind(account.0)
                 .optional(db)
                 .await?;
-        let standing = match row {
-            None => None,
-            Some(row) => {
-                let root: &[u8] = row.get(0)?;
-                let key = root
-                    .try_into()
-                    .ok()
-                    .and_then(|bytes: [u8; 32]| VerifyingKey::from_bytes(&bytes).ok())
-                    .ok_or(ServerError::Keys("root of an account".into()))?;
-                Some(Standing {
-                    root: key,
-                    staff_roles: row.get::<i64>(1)? as u8,
-                    staff_serial: row.get::<i64>(2)? as u64,
-                    in_person: row.get(3)?,
-                })
-            }
-        };
+        let standing = row.map(|row| standing(&row, 0)).transpose()?;
         self.accounts.insert(account, standing);
+        Ok(())
+    }
+
+    /// As [`Authority::load_log`] for many accounts, the keys `accounts` of a look-up of
+    /// `at_once`.
+    pub async fn load_logs(
+        &mut self,
+        db: &mut Transaction<'_>,
+        school: SchoolId,
+        accounts: &[Vec<Value>],
+        at_once: usize,
+    ) -> Result<(), ServerError> {
+        let rows = wanted(
+            "id",
+            accounts,
+            at_once,
+            "SELECT a.id, a.root, a.staff_roles, a.staff_serial, a.in_person \
+             FROM wanted w CROSS JOIN account a WHERE a.id = w.id",
+        )
+        .all(&mut *db)
+        .await?;
+        let mut logs = BTreeMap::new();
+        for row in &rows {
+            let account = AccountId::try_from(row.get::<&[u8]>(0)?)?;
+            let standing = standing(row, 1)?;
+            self.accounts.insert(account, Some(standing));
+            logs.insert(account, (standing.root, Vec::new()));
+        }
+        let of_keys = |id: &Vec<Value>| [&id[..], &[Lane::Keys.to_key().into()]].concat();
+        let lanes: Vec<Vec<Value>> = accounts.iter().map(of_keys).collect();
+        let rows = wanted(
+            "space, lane",
+            &lanes,
+            at_once,
+            "SELECT n.space, e.header, e.signature, e.body, n.sequence FROM wanted w \
+             CROSS JOIN numbering n CROSS JOIN entry e \
+             WHERE n.space = w.space AND n.lane = w.lane AND e.n = n.entry",
+        )
+        .all(db)
+        .await?;
+        for row in &rows {
+            let account = AccountId::try_from(row.get::<&[u8]>(0)?)?;
+            let entry = entry(row.get(1)?, row.get(2)?, row.get(3)?)?;
+            if let Some((_, entries)) = logs.get_mut(&account) {
+                entries.push((entry, place(row, 4)?));
+            }
+        }
+        for (account, (root, entries)) in logs {
+            self.logs
+                .insert(account, folded(school, account, root, &entries));
+        }
         Ok(())
     }
 
@@ -149,14 +219,10 @@ impl Authority {
         .await?;
         let mut entries = Vec::with_capacity(rows.len());
         for row in &rows {
-            let place = Position {
-                epoch: 1,
-                sequence: row.get::<i64>(3)? as u64,
-            };
-            entries.push((entry(row.get(0)?, row.get(1)?, row.get(2)?)?, place));
+            let entry = entry(row.get(0)?, row.get(1)?, row.get(2)?)?;
+            entries.push((entry, place(row, 3)?));
         }
-        let mut log = AccountLog::new(school, account, standing.root);
-        log.extend(entries.iter().map(|(entry, place)| (entry, Some(*place))));
+        let log = folded(school, account, standing.root, &entries);
         self.logs.insert(account, log);
         Ok(())
     }

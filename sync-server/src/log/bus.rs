@@ -9,8 +9,6 @@ use stunity_proto::{AccountId, DeviceId, Lane, SpaceId};
 use stunity_sync::Target;
 use stunity_sync::relay::LiveBatch;
 
-use tokio::sync::watch;
-
 use super::inbox::{Inbox, Message};
 
 /// How long a device's new session waits for an old one that was told to end: it has
@@ -22,19 +20,21 @@ struct Session {
     account: AccountId,
     device: DeviceId,
     inbox: Arc<Inbox>,
-    /// Its other end goes when all that the session received is stored; none if
-    /// nobody sees to that.
-    open: Option<watch::Receiver<()>>,
-    targets: BTreeSet<Target>,
+    /// Whether it goes only when all that it received is stored.
+    is_awaited: bool,
+    /// Sorted.
+    targets: Box<[Target]>,
 }
 
+/// Thousands of sessions are registered, most of them silent: what each adds is small.
 #[derive(Debug, Default)]
 struct State {
     next: u64,
     sessions: BTreeMap<u64, Session>,
-    readers: BTreeMap<Target, BTreeSet<u64>>,
+    /// Who reads a target, by the sessions' numbers.
+    readers: BTreeMap<Target, Vec<(u64, Arc<Inbox>)>>,
     devices: BTreeMap<DeviceId, u64>,
-    accounts: BTreeMap<AccountId, BTreeSet<u64>>,
+    accounts: BTreeSet<(AccountId, u64)>,
 }
 
 /// The registry of live sessions of this process.
@@ -48,7 +48,6 @@ pub struct Bus {
 pub struct Subscriber {
     log: super::Log,
     id: u64,
-    open: Option<watch::Sender<()>>,
 }
 
 impl std::fmt::Debug for super::Log {
@@ -73,12 +72,12 @@ impl Bus {
             let session = id.and_then(|id| state.sessions.get(id));
             session.and_then(|session| {
                 session.inbox.put(Message::Replaced);
-                session.open.clone()
+                session.is_awaited.then(|| session.inbox.clone())
             })
         };
-        if let Some(mut open) = old {
-            // An error says that the other end is gone.
-            let _ = tokio::time::timeout(TAKE_OVER, open.changed()).await;
+        if let Some(old) = old {
+            // One that takes too long goes on alone.
+            let _ = tokio::time::timeout(TAKE_OVER, old.closed()).await;
         }
     }
 
@@ -106,12 +105,10 @@ impl Bus {
         let batch = Arc::new(batch);
         let state = self.state();
         let (mut took, mut slow) = (0, 0);
-        for id in state.readers.get(&batch.target).into_iter().flatten() {
-            if let Some(session) = state.sessions.get(id) {
-                match session.inbox.put(Message::Batch(batch.clone())) {
-                    true => took += 1,
-                    false => slow += 1,
-                }
+        for (_, inbox) in state.readers.get(&batch.target).into_iter().flatten() {
+            match inbox.put(Message::Batch(batch.clone())) {
+                true => took += 1,
+                false => slow += 1,
             }
         }
         (took, slow)
@@ -120,7 +117,7 @@ impl Bus {
     /// Tells the sessions of an account that its rights have changed.
     pub fn rights_changed(&self, account: AccountId) {
         let state = self.state();
-        for id in state.accounts.get(&account).into_iter().flatten() {
+        for (_, id) in state.accounts.range((account, 0)..=(account, u64::MAX)) {
             if let Some(session) = state.sessions.get(id) {
                 session.inbox.put(Message::Rights);
             }
@@ -143,10 +140,9 @@ impl Bus {
                 space,
                 lane: lane_of,
             };
-            for id in state.readers.get(&target).into_iter().flatten() {
-                if let (true, Some(session)) = (*id != from, state.sessions.get(id)) {
-                    (session.inbox).put(Message::Ephemeral(space, lane, bytes.clone()));
-                }
+            let readers = state.readers.get(&target).into_iter().flatten();
+            for (_, inbox) in readers.filter(|(id, _)| *id != from) {
+                inbox.put(Message::Ephemeral(space, lane, bytes.clone()));
             }
         }
     }
@@ -164,32 +160,26 @@ impl Subscriber {
         {
             session.inbox.put(Message::Replaced);
         }
-        state.accounts.entry(account).or_default().insert(id);
+        state.accounts.insert((account, id));
         state.sessions.insert(
             id,
             Session {
                 account,
                 device,
                 inbox,
-                open: None,
-                targets: BTreeSet::new(),
+                is_awaited: false,
+                targets: Box::default(),
             },
         );
         drop(state);
-        Self {
-            log,
-            id,
-            open: None,
-        }
+        Self { log, id }
     }
 
     /// Says that this goes only when all that the session received is stored: another
     /// of the device waits for that.
-    pub fn goes_when_stored(&mut self) {
-        let (closing, open) = watch::channel(());
+    pub fn goes_when_stored(&self) {
         if let Some(session) = self.log.bus().state().sessions.get_mut(&self.id) {
-            session.open = Some(open);
-            self.open = Some(closing);
+            session.is_awaited = true;
         }
     }
 
@@ -200,27 +190,34 @@ impl Subscriber {
     }
 
     /// Replaces what the session reads live.
-    pub fn subscribe(&self, targets: Vec<Target>) {
+    pub fn subscribe(&self, mut targets: Vec<Target>) {
+        targets.sort_unstable();
+        targets.dedup();
+        let wanted = targets.into_boxed_slice();
         let mut guard = self.log.bus().state();
         let state = &mut *guard;
         let Some(session) = state.sessions.get_mut(&self.id) else {
             return;
         };
-        let wanted: BTreeSet<Target> = targets.into_iter().collect();
-        let old = std::mem::replace(&mut session.targets, wanted.clone());
-        for target in old.difference(&wanted) {
+        let gone = session.targets.iter().filter(|t| !wanted.contains(t));
+        for target in gone {
             remove_reader(&mut state.readers, target, self.id);
         }
-        for target in wanted.difference(&old) {
-            state.readers.entry(*target).or_default().insert(self.id);
+        for target in wanted.iter().filter(|t| !session.targets.contains(t)) {
+            let readers = state.readers.entry(*target).or_default();
+            let at = readers.partition_point(|(id, _)| *id < self.id);
+            readers.insert(at, (self.id, session.inbox.clone()));
         }
+        session.targets = wanted;
     }
 }
 
-fn remove_reader(readers: &mut BTreeMap<Target, BTreeSet<u64>>, target: &Target, id: u64) {
-    if let Some(ids) = readers.get_mut(target) {
-        ids.remove(&id);
-        if ids.is_empty() {
+fn remove_reader(readers: &mut BTreeMap<Target, Vec<(u64, Arc<Inbox>)>>, target: &Target, id: u64) {
+    if let Some(of_target) = readers.get_mut(target) {
+        if let Ok(at) = of_target.binary_search_by_key(&id, |(id, _)| *id) {
+            of_target.remove(at);
+        }
+        if of_target.is_empty() {
             readers.remove(target);
         }
     }
@@ -239,11 +236,7 @@ impl Drop for Subscriber {
         if state.devices.get(&session.device) == Some(&self.id) {
             state.devices.remove(&session.device);
         }
-        if let Some(ids) = state.accounts.get_mut(&session.account) {
-            ids.remove(&self.id);
-            if ids.is_empty() {
-                state.accounts.remove(&session.account);
-            }
-        }
+        state.accounts.remove(&(session.account, self.id));
+        session.inbox.close();
     }
 }

@@ -1,5 +1,6 @@
 //! What a session is told by others, until it takes it.
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use stunity_proto::{Lane, SpaceId};
@@ -25,6 +26,7 @@ const BACKLOG: usize = 64;
 #[derive(Debug, Default)]
 struct Waiting {
     is_replaced: bool,
+    is_closed: bool,
     looks_again: bool,
     messages: VecDeque<Message>,
 }
@@ -35,6 +37,7 @@ struct Waiting {
 pub struct Inbox {
     waiting: Mutex<Waiting>,
     changed: Notify,
+    closed: Notify,
 }
 
 impl Inbox {
@@ -79,6 +82,22 @@ impl Inbox {
     pub async fn replaced(&self) {
         while !self.waiting().is_replaced {
             self.changed.notified().await;
+        }
+    }
+
+    /// The session is over, and has stored what it received.
+    pub(super) fn close(&self) {
+        self.waiting().is_closed = true;
+        self.closed.notify_waiters();
+    }
+
+    /// Waits until the session is over.
+    pub(super) async fn closed(&self) {
+        let mut closed = pin!(self.closed.notified());
+        // It listens before it looks.
+        closed.as_mut().enable();
+        if !self.waiting().is_closed {
+            closed.await;
         }
     }
 

@@ -19,7 +19,7 @@ use super::Log;
 use super::codec::{decode_cursor_log, decode_download};
 use super::keep::Parts;
 use super::write::chain_entry;
-use crate::db::sql;
+use crate::db::{Value, sql, wanted};
 use crate::error::ServerError;
 use crate::metrics::count;
 
@@ -168,20 +168,17 @@ impl Log {
 
     async fn read_ends(&self, targets: &[Target]) -> Result<Vec<Running>, ServerError> {
         let mut found = BTreeMap::new();
-        for targets in targets.chunks(ENDS_AT_ONCE) {
-            // Always as many parameters: the statement stays prepared.
-            let wanted: Vec<String> = (0..ENDS_AT_ONCE)
-                .map(|n| format!("(${}, ${})", 2 * n + 1, 2 * n + 2))
-                .collect();
-            let mut statement = sql(format!(
-                "WITH wanted (space, lane) AS (VALUES {}) \
-                 SELECT t.space, t.lane, t.sequence, t.hash FROM wanted w \
+        let keys: Vec<Vec<Value>> = (targets.iter())
+            .map(|target| vec![target.space.0.into(), lane_key(*target).into()])
+            .collect();
+        for keys in keys.chunks(ENDS_AT_ONCE) {
+            let statement = wanted(
+                "space, lane",
+                keys,
+                ENDS_AT_ONCE,
+                "SELECT t.space, t.lane, t.sequence, t.hash FROM wanted w \
                  CROSS JOIN target_end t WHERE t.space = w.space AND t.lane = w.lane",
-                wanted.join(", ")
-            ));
-            for target in targets.iter().cycle().take(ENDS_AT_ONCE) {
-                statement = statement.bind(target.space.0).bind(lane_key(*target));
-            }
+            );
             for row in statement.all(self.database()).await? {
                 let target = (row.get::<Vec<u8>>(0)?, row.get::<Vec<u8>>(1)?);
                 let at = Running {
@@ -221,33 +218,30 @@ impl Log {
     }
 
     async fn read_upload_context(&self, device: DeviceId) -> Result<UploadContext, ServerError> {
-        let certificate: Option<Vec<u8>> = sql("SELECT certificate FROM device WHERE id = $1")
-            .bind(device.0)
-            .scalar(self.database())
-            .await?;
         let rows = sql(
-            "SELECT incarnation, space, lane, sequence, id, account_head, membership_heads \
-             FROM chain WHERE signer = $1 AND signer_kind = 0",
+            "SELECT d.certificate, c.incarnation, c.space, c.lane, c.sequence, c.id, \
+             c.account_head, c.membership_heads FROM device d LEFT JOIN chain c \
+             ON c.signer = d.id AND c.signer_kind = 0 WHERE d.id = $1",
         )
         .bind(device.0)
         .all(self.database())
         .await?;
-        let mut chains = BTreeMap::new();
+        let mut context = UploadContext::default();
         for row in &rows {
+            context.certificate = Some(Hash::try_from(row.get::<&[u8]>(0)?)?);
+            let Some(incarnation) = row.get::<Option<i64>>(1)? else {
+                continue;
+            };
             let key = ChainKey {
                 signer: Signer::Device(device),
-                incarnation: row.get::<i64>(0)? as u32,
-                space: SpaceId::try_from(row.get::<&[u8]>(1)?)?,
-                lane: Lane::from_key(row.get(2)?)?,
+                incarnation: incarnation as u32,
+                space: SpaceId::try_from(row.get::<&[u8]>(2)?)?,
+                lane: Lane::from_key(row.get(3)?)?,
             };
-            chains.insert(key, (row.get::<i64>(3)? as u64, chain_entry(row, 4)?));
+            let last = (row.get::<i64>(4)? as u64, chain_entry(row, 5)?);
+            context.chains.insert(key, last);
         }
-        Ok(UploadContext {
-            chains,
-            certificate: certificate
-                .map(|hash| Hash::try_from(&hash[..]))
-                .transpose()?,
-        })
+        Ok(context)
     }
 
     /// How many entries of a target have come after `sequence`.

@@ -1,4 +1,5 @@
 //! Reading packs. Every length is checked before memory is asked for.
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::columns::{CONTROL, NUMBERS, PLACES, STREAMS, STREAMS_APART, Stream, unzigzag};
@@ -197,12 +198,28 @@ pub(super) fn streams<'a>(
     Ok((count, streams))
 }
 
+thread_local! {
+    /// Kept from pack to pack, some 100 KB: to make one takes as long as to read a small
+    /// pack. Nothing of a pack stays in it.
+    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> =
+        const { RefCell::new(None) };
+}
+
 fn decompress(bytes: &[u8], raw: &[u8], len: usize, number: u64) -> Result<Vec<u8>, DecodeError> {
     let dictionary = dictionary(number).ok_or(DecodeError::Unknown("dictionary"))?;
     let dictionary = [dictionary, raw].concat();
     let frame = [&ZSTD_MAGIC, bytes].concat();
-    let columns = zstd::bulk::Decompressor::with_dictionary(&dictionary)
-        .and_then(|mut decompressor| decompressor.decompress(&frame, len))
+    let columns = DECOMPRESSOR
+        .with_borrow_mut(|kept| {
+            let mut decompressor = match kept.take() {
+                Some(decompressor) => decompressor,
+                None => zstd::bulk::Decompressor::new()?,
+            };
+            decompressor.set_dictionary(&dictionary)?;
+            let columns = decompressor.decompress(&frame, len)?;
+            *kept = Some(decompressor);
+            Ok::<_, std::io::Error>(columns)
+        })
         .map_err(|_| DecodeError::Unexpected("compressed columns"))?;
     if columns.len() == len {
         Ok(columns)

@@ -106,16 +106,29 @@ impl Session {
                 .all(|target| cursors::position(list, target).sequence < *sequence)
         });
         if !download.cursors.is_empty() || !removed.is_empty() {
-            self.log.sent.push((download.cursors, removed));
+            self.log.note(download.cursors, removed);
             store.save_cursor_log(peer.device, self.log.clone()).await?;
         }
         if !self.done_sent && self.todo.is_empty() && self.uploads.is_empty() {
             self.done_sent = true;
+            self.rest();
             if !never_says_done() {
                 effects.push(send(&Frame::Done));
             }
         }
         Ok(effects)
+    }
+
+    /// Gives back memory of what was under way: most sessions are silent from now on.
+    fn rest(&mut self) {
+        self.todo.shrink_to_fit();
+        self.shared = std::mem::take(&mut self.shared).into_iter().collect();
+        self.view.shrink_to_fit();
+        self.list.shrink_to_fit();
+        self.log.sent.shrink_to_fit();
+        for (changed, _) in &mut self.log.sent {
+            changed.shrink_to_fit();
+        }
     }
 }
 

@@ -55,12 +55,7 @@ impl Session {
             at: batch.to,
         };
         cursors::update(&mut self.list, &[cursor], &[]);
-        self.log.sent.push((vec![cursor], Vec::new()));
-        // Without acknowledgements the states in between are worth less than
-        // their memory: a device cut now is asked for its list.
-        if self.log.sent.len() > 64 {
-            self.log.sent.remove(0);
-        }
+        self.log.note(vec![cursor], Vec::new());
         vec![Effect::SendShared(batch.frame.clone())]
     }
 }

@@ -21,8 +21,9 @@ pub use self::live::{LiveBatch, encode_live};
 use self::outlook::Outlook;
 use self::uploads::Upload;
 use crate::relay_files::Files;
-use crate::relay_store::{CursorLog, Download, UploadContext};
+use crate::relay_store::{CursorLog, Download};
 use crate::sabotage::believes_cursors;
+use crate::uploader::Known;
 use crate::{Cursor, RelayStore, Running, SyncError, Target, cursors};
 
 /// Versions of the session that the relay speaks.
@@ -80,7 +81,7 @@ pub struct Session {
     far: BTreeSet<Target>,
     uploads: Vec<Upload>,
     /// What the device is known to hold of its own, from upload to upload.
-    uploader: Option<UploadContext>,
+    uploader: Option<Known>,
     results: Vec<(PackId, Vec<ResultItem>)>,
     /// Own entries with results in this session, and their lanes: not sent back.
     own: BTreeMap<(SpaceId, u64), Lane>,

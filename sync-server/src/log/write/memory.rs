@@ -16,8 +16,8 @@ const MOST: usize = 8_192;
 pub(super) struct Memory {
     /// Ends of spaces (no lane) and lanes.
     pub ends: BTreeMap<(SpaceId, Vec<u8>), End>,
-    /// The last entry of each chain, and its sequence in it.
-    pub chains: BTreeMap<ChainKey, (u64, ChainEntry)>,
+    /// The last entry of each chain, and its sequence in it; none if it has not begun.
+    pub chains: BTreeMap<ChainKey, Option<(u64, ChainEntry)>>,
     /// Where an entry is numbered for the readers of a lane, if it is.
     pub sequences: BTreeMap<(SpaceId, Lane, EntryId), Option<i64>>,
     /// In which lanes the keys of an account are numbered; some of them.

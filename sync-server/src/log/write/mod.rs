@@ -1,5 +1,6 @@
 //! The writer: one task, one transaction for all that waits.
 mod again;
+mod ahead;
 mod append;
 mod effect;
 mod erase;
@@ -46,6 +47,14 @@ const BATCH_ENTRIES: usize = 128;
 struct End {
     sequence: u64,
     hash: Hash,
+}
+
+impl End {
+    /// Of what has not begun.
+    const START: Self = Self {
+        sequence: 0,
+        hash: Hash::ZERO,
+    };
 }
 
 /// What a batch has changed so far, written out once before the commit.
@@ -227,6 +236,7 @@ async fn commit(
         now_ms: log.inner.platform.now_ms(),
     };
     writer.notice_others().await?;
+    writer.read_ahead(&requests).await?;
     for request in requests {
         answers.push(writer.carry_out(request).await?);
     }
@@ -241,7 +251,10 @@ async fn commit(
     } = writer;
     db.commit().await?;
     memory.ends.append(&mut batch.ends);
-    memory.chains.append(&mut batch.chains);
+    let chains = std::mem::take(&mut batch.chains).into_iter();
+    memory
+        .chains
+        .extend(chains.map(|(key, last)| (key, Some(last))));
     Ok(batch)
 }
 

@@ -11,7 +11,7 @@ use stunity_sync::{Position, Target};
 
 use super::memory::Memory;
 use super::{End, Writer};
-use crate::db::{Dialect, Row, Value, insert_rows, sql};
+use crate::db::{Dialect, Insert, Row, Value, insert_all, sql};
 use crate::error::ServerError;
 use crate::log::authority;
 use crate::log::changes;
@@ -49,10 +49,7 @@ impl Writer<'_> {
             .optional(&mut self.db)
             .await?;
         let end = match row {
-            None => End {
-                sequence: 0,
-                hash: Hash::ZERO,
-            },
+            None => End::START,
             Some(row) => End {
                 sequence: row.get::<i64>(0)? as u64,
                 hash: Hash::try_from(row.get::<&[u8]>(1)?)?,
@@ -66,9 +63,11 @@ impl Writer<'_> {
         &mut self,
         key: &ChainKey,
     ) -> Result<Option<(u64, ChainEntry)>, ServerError> {
-        let known = self.batch.chains.get(key);
-        if let Some(known) = known.or_else(|| self.memory.chains.get(key)) {
+        if let Some(known) = self.batch.chains.get(key) {
             return Ok(Some(known.clone()));
+        }
+        if let Some(known) = self.memory.chains.get(key) {
+            return Ok(known.clone());
         }
         let row = sql(
             "SELECT sequence, id, account_head, membership_heads FROM chain WHERE signer = $1 \
@@ -81,10 +80,11 @@ impl Writer<'_> {
         .bind(i64::from(key.signer.kind()))
         .optional(&mut self.db)
         .await?;
-        let Some(row) = row else { return Ok(None) };
-        let found = (row.get::<i64>(0)? as u64, chain_entry(&row, 1)?);
+        let found = row
+            .map(|row| Ok::<_, ServerError>((row.get(0)?, chain_entry(&row, 1)?)))
+            .transpose()?;
         self.memory.chains.insert(*key, found.clone());
-        Ok(Some(found))
+        Ok(found)
     }
 
     /// Where an entry is numbered for the readers of a lane.
@@ -326,12 +326,14 @@ impl Writer<'_> {
     /// Gives the database the rows that were held back: before it is asked for
     /// what may be among them.
     pub(super) async fn write_rows(&mut self) -> Result<(), ServerError> {
-        Ok(self.batch.rows.write(&mut self.db).await?)
+        let rows = self.batch.rows.take();
+        Ok(insert_all(&mut self.db, rows).await?)
     }
 
-    /// Writes ends and chains, once each for the whole batch.
+    /// Writes what is left of the rows, and ends and chains, once each for the whole
+    /// batch.
     pub(super) async fn write_out(&mut self) -> Result<(), ServerError> {
-        self.write_rows().await?;
+        let mut inserts = self.batch.rows.take();
         let ends = self
             .batch
             .ends
@@ -345,9 +347,12 @@ impl Writer<'_> {
                 ]
             })
             .collect();
-        let after = "ON CONFLICT (space, lane) DO UPDATE SET sequence = excluded.sequence, \
-                     hash = excluded.hash";
-        insert_rows(&mut self.db, "target_end", ends, after).await?;
+        inserts.push(Insert {
+            table: "target_end".into(),
+            rows: ends,
+            after: "ON CONFLICT (space, lane) DO UPDATE SET sequence = excluded.sequence, \
+                    hash = excluded.hash",
+        });
         let chains = self
             .batch
             .chains
@@ -367,12 +372,15 @@ impl Writer<'_> {
                 ]
             })
             .collect();
-        let after = "ON CONFLICT (signer, incarnation, space, lane, signer_kind) DO UPDATE SET \
-                     sequence = excluded.sequence, id = excluded.id, \
-                     account_head = excluded.account_head, \
-                     membership_heads = excluded.membership_heads";
-        insert_rows(&mut self.db, "chain", chains, after).await?;
-        Ok(())
+        inserts.push(Insert {
+            table: "chain".into(),
+            rows: chains,
+            after: "ON CONFLICT (signer, incarnation, space, lane, signer_kind) DO UPDATE SET \
+                    sequence = excluded.sequence, id = excluded.id, \
+                    account_head = excluded.account_head, \
+                    membership_heads = excluded.membership_heads",
+        });
+        Ok(insert_all(&mut self.db, inserts).await?)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rows that a batch adds: held back, so that many go in one statement.
 use std::collections::BTreeMap;
 
-use crate::db::{Transaction, Value, insert_rows};
+use crate::db::{Insert, Value};
 
 /// Rows by table, in the order in which they came.
 #[derive(Debug, Default)]
@@ -32,11 +32,8 @@ impl Rows {
         self.search.push(vec![row.into(), keys.into()]);
     }
 
-    /// Gives the rows to the database.
-    ///
-    /// # Errors
-    /// The database's.
-    pub(super) async fn write(&mut self, tx: &mut Transaction<'_>) -> Result<(), sqlx::Error> {
+    /// The rows, by table.
+    pub(super) fn take(&mut self) -> Vec<Insert> {
         let Self {
             entries,
             numberings,
@@ -44,12 +41,15 @@ impl Rows {
             search_entries,
             search,
         } = std::mem::take(self);
-        insert_rows(tx, "entry", entries, "").await?;
-        insert_rows(tx, "numbering", numberings, "").await?;
-        for (table, rows) in projections {
-            insert_rows(tx, &format!("p_{table}"), rows, "").await?;
-        }
-        insert_rows(tx, "search_entry", search_entries, "").await?;
-        insert_rows(tx, "search", search, "").await
+        let of = |table: &str, rows| Insert {
+            table: table.to_owned(),
+            rows,
+            after: "",
+        };
+        let projections = projections.into_iter();
+        let mut inserts = vec![of("entry", entries), of("numbering", numberings)];
+        inserts.extend(projections.map(|(table, rows)| of(&format!("p_{table}"), rows)));
+        inserts.extend([of("search_entry", search_entries), of("search", search)]);
+        inserts
     }
 }
