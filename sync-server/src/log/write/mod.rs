@@ -17,7 +17,7 @@ use std::sync::{Arc, Weak};
 
 use stunity_proto::pack::{ChainEntry, ChainKey};
 use stunity_proto::{AccountId, Entry, Hash, SpaceId};
-use stunity_sync::relay::encode_live;
+use stunity_sync::relay::{LiveBatch, encode_live};
 use stunity_sync::relay_store::{Advance, Appended, LogItem};
 use stunity_sync::{Position, Running, Target};
 use tokio::sync::{mpsc, oneshot};
@@ -71,6 +71,8 @@ struct Batch {
     erasures: Erasures,
     /// Another process has written since the batch before: nobody was told of it.
     others_wrote: bool,
+    /// What live readers are told once it is durable.
+    live: BTreeMap<Target, LiveBatch>,
 }
 
 pub(super) struct Writer<'a> {
@@ -142,7 +144,7 @@ pub(crate) async fn run(
             Waiting::default()
         };
         let begin = Instant::now();
-        let result = commit(
+        let mut result = commit(
             &log,
             &mut db,
             &mut authority,
@@ -158,7 +160,7 @@ pub(crate) async fn run(
         let is_ok = result.is_ok();
         let metrics = log.metrics();
         metrics.commit.observe(begin.elapsed());
-        match &result {
+        match &mut result {
             Ok(batch) => publish(&log, batch),
             Err(error) => {
                 count(&metrics.rolled_back);
@@ -249,7 +251,9 @@ async fn commit(
         memory,
         ..
     } = writer;
-    db.commit().await?;
+    // While the disk is waited for, what live readers will be told is made.
+    let (committed, ()) = tokio::join!(db.commit(), async { make_live(log, &mut batch) });
+    committed?;
     memory.ends.append(&mut batch.ends);
     let chains = std::mem::take(&mut batch.chains).into_iter();
     memory
@@ -354,8 +358,9 @@ impl Writer<'_> {
     }
 }
 
-/// After the commit: live readers hear of it.
-fn publish(log: &Log, batch: &Batch) {
+/// Makes what the live readers there are now will be told of a batch, where it is not
+/// made: once for all readers of a target.
+fn make_live(log: &Log, batch: &mut Batch) {
     let mut by_target: BTreeMap<Target, Vec<LogItem>> = BTreeMap::new();
     for (item, _) in &batch.items {
         for lane in [None, Some(item.position.lane)] {
@@ -363,7 +368,7 @@ fn publish(log: &Log, batch: &Batch) {
                 space: item.position.space,
                 lane,
             };
-            if log.bus().has_readers(&target) {
+            if !batch.live.contains_key(&target) && log.bus().has_readers(&target) {
                 by_target.entry(target).or_default().push(item.clone());
             }
         }
@@ -371,11 +376,20 @@ fn publish(log: &Log, batch: &Batch) {
     for (target, items) in by_target {
         let from = previous_of(batch, target, &items);
         if let Some(live) = encode_live(log, target, from, &items) {
-            let (took, slow) = log.bus().publish(live);
-            let metrics = log.metrics();
-            metrics.delivered.fetch_add(took, Ordering::Relaxed);
-            metrics.dropped.fetch_add(slow, Ordering::Relaxed);
+            batch.live.insert(target, live);
         }
+    }
+}
+
+/// After the commit: live readers hear of it, also who listens since it began and did
+/// not find it in the log.
+fn publish(log: &Log, batch: &mut Batch) {
+    make_live(log, batch);
+    for live in std::mem::take(&mut batch.live).into_values() {
+        let (took, slow) = log.bus().publish(live);
+        let metrics = log.metrics();
+        metrics.delivered.fetch_add(took, Ordering::Relaxed);
+        metrics.dropped.fetch_add(slow, Ordering::Relaxed);
     }
     if batch.others_wrote {
         log.bus().all_look_again();
