@@ -157,6 +157,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_end_of_a_session_is_heard_by_who_waits_and_by_who_asks_later() {
+        let inbox = Arc::new(Inbox::default());
+        let waiting = tokio::spawn({
+            let inbox = inbox.clone();
+            async move { inbox.closed().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        inbox.close();
+        waiting.await.unwrap();
+        inbox.closed().await;
+    }
+
+    #[tokio::test]
     async fn who_waits_is_woken() {
         let inbox = Arc::new(Inbox::default());
         let waiting = tokio::spawn({
