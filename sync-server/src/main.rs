@@ -32,8 +32,8 @@ struct Cli {
     /// Logs as JSON, one object a line, to standard error.
     #[arg(long, env = "STUNITY_LOG_JSON", global = true)]
     log_json: bool,
-    /// A bucket for files, `s3://…`, instead of a folder beside the database; with the
-    /// feature `s3` and its settings in `AWS_…`.
+    /// A bucket for files, `s3://…`, instead of a folder beside the database; its
+    /// settings are in `AWS_…`.
     #[arg(long, env = "STUNITY_BLOBS", global = true)]
     blobs: Option<String>,
     #[command(subcommand)]

@@ -1,14 +1,17 @@
 //! The relay's files in a bucket: a throw-away server that speaks S3.
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::steps::Outcome;
-use crate::tools;
+use crate::tools::{self, NEEDS};
 
-/// From `pip install 'moto[server]'`.
+/// A server of buckets in memory.
 const SERVER: &str = "moto_server";
+/// Where it is from, on PyPI.
+const PACKAGE: &str = "moto[server]";
 /// It is a Python program: on a slow machine it takes seconds to begin.
 const START: Duration = Duration::from_secs(60);
 
@@ -18,13 +21,13 @@ struct Server {
 }
 
 impl Server {
-    fn start() -> Result<Self, String> {
+    fn start(program: &Path) -> Result<Self, String> {
         let failed = |error: std::io::Error| format!("{SERVER}: {error}");
         // It does not say which port it took: one that is free now.
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         drop(listener);
-        let process = Command::new(SERVER)
+        let process = Command::new(program)
             .args(["-H", "127.0.0.1", "-p", &address.port().to_string()])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -64,37 +67,43 @@ impl Drop for Server {
     }
 }
 
-/// It tells no version.
-fn is_here() -> bool {
-    let mut help = Command::new(SERVER);
-    help.arg("--help")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    help.status().is_ok_and(|status| status.success())
+/// The program, installed into the cache where it is missing.
+fn program() -> Result<PathBuf, String> {
+    if tools::answers(SERVER, "--help") {
+        return Ok(PathBuf::from(SERVER));
+    }
+    let tools = tools::cache().unwrap_or_else(|| tools::root().join("target"));
+    let folder = tools.join("tools/moto");
+    let program = folder.join("bin").join(SERVER);
+    if program.exists() {
+        return Ok(program);
+    }
+    let make = || {
+        tools::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+        let mut install = Command::new(folder.join("bin/pip"));
+        tools::run(install.args(["install", "--quiet", PACKAGE]))
+    };
+    make()
+        .or_else(|_| tools::apt("python3-venv").and_then(|()| make()))
+        .map_err(|_| format!("{NEEDS}a server that speaks S3: pip install '{PACKAGE}'"))?;
+    Ok(program)
 }
 
 /// Runs the tests of files with a bucket.
 pub fn test() -> Result<Outcome, String> {
-    if !is_here() {
-        return Ok(Outcome::Skipped(
-            "needs a server that speaks S3: pip install 'moto[server]'".into(),
-        ));
+    let server = Server::start(&program()?)?;
+    // Of the whole workspace, as in the other steps: nothing is built again.
+    let mut test = tools::cargo(&["test", "--workspace", "--lib", "a_bucket_keeps_copies"]);
+    let mut tests = tools::cargo(&["test", "--workspace", "--test", "files"]);
+    for tests in [&mut test, &mut tests] {
+        tests
+            .env("STUNITY_TEST_S3", "s3://stunity/blobs")
+            .env("AWS_ENDPOINT", format!("http://{}", server.address))
+            .env("AWS_ALLOW_HTTP", "true")
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test");
+        tools::run(tests)?;
     }
-    let server = Server::start()?;
-    let mut test = tools::cargo(&[
-        "test",
-        "--workspace",
-        "--features",
-        "stunity-server/s3",
-        "--lib",
-        "a_bucket_keeps_copies",
-    ]);
-    test.env("STUNITY_TEST_S3", "s3://stunity/blobs")
-        .env("AWS_ENDPOINT", format!("http://{}", server.address))
-        .env("AWS_ALLOW_HTTP", "true")
-        .env("AWS_REGION", "us-east-1")
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test");
-    tools::run(&mut test)?;
     Ok(Outcome::Passed)
 }

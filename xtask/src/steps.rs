@@ -1,5 +1,5 @@
 //! The steps of `cargo xtask test`, as data.
-use crate::{demo, interop, layers, postgres, tools, wasm};
+use crate::{demo, interop, layers, postgres, s3, tools, wasm};
 
 /// How a step ended.
 pub enum Outcome {
@@ -73,6 +73,11 @@ pub const STEPS: &[Step] = &[
         name: "postgres",
         quick: false,
         run: postgres::test,
+    },
+    Step {
+        name: "s3",
+        quick: false,
+        run: s3::test,
     },
     Step {
         name: "wasm32",

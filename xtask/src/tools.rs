@@ -118,8 +118,13 @@ pub fn data() -> Option<PathBuf> {
 
 /// Whether a program can be started.
 pub fn has(program: &str) -> bool {
+    answers(program, "--version")
+}
+
+/// Whether a program can be started with this one argument, and ends well.
+pub fn answers(program: &str, argument: &str) -> bool {
     Command::new(program)
-        .arg("--version")
+        .arg(argument)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()
