@@ -91,18 +91,4 @@ mod tests {
             "d2dbab8df9bc6949ac36d8fb9a90dc6e6d5653e7f170dc9fedab02eaba3b378e"
         );
     }
-
-    /// Writes what the type's golden file must hold, when a type is added. An existing
-    /// file is never touched.
-    #[test]
-    #[ignore = "run by hand when a type is added"]
-    fn write_missing_genesis() {
-        for doc_type in DocType::ALL {
-            if genesis_bytes(doc_type).is_empty() {
-                let dir = env!("CARGO_MANIFEST_DIR");
-                let path = format!("{dir}/golden/{}.genesis", doc_type.code());
-                std::fs::write(path, regenerate(doc_type)).unwrap();
-            }
-        }
-    }
 }

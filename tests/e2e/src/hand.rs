@@ -5,7 +5,7 @@ use stunity_identity::{
     AccountEvent, Certificate, CutOff, Device, DeviceKeys, Issuer, KexSecret, Revocation, Session,
     SigningKey, StaffRoles, sign_entry,
 };
-use stunity_model::events::{Comment, Event};
+use stunity_model::events::{AssignmentPublish, Comment, Event, Grade, Release};
 use stunity_proto::frame::{Flight, Frame, VERSION, cursors_hash};
 use stunity_proto::pack::ChainKey;
 use stunity_proto::{
@@ -33,6 +33,50 @@ pub fn comment(id: u8, about: ObjectId, text: &str) -> Op {
         about,
         parent: None,
         text: text.into(),
+    })
+}
+
+/// Full points, in a grade with an id of this byte.
+pub fn grade(id: u8, assignment: ObjectId, student: AccountId) -> Op {
+    op(Grade {
+        grade: ObjectId([id; 16]),
+        assignment,
+        student,
+        attempt: None,
+        points: 1000,
+        feedback: String::new(),
+        supersedes: vec![],
+    })
+}
+
+/// The release of the grade with the id 7.
+pub fn release(assignment: ObjectId) -> Op {
+    op(Release {
+        grade: ObjectId([7; 16]),
+        entry: EntryId::ZERO,
+        header: None,
+        assignment,
+        attempt: None,
+        points: 1000,
+        feedback: String::new(),
+    })
+}
+
+/// An assignment published once more, due in 1970.
+pub fn due(assignment: ObjectId) -> Op {
+    op(AssignmentPublish {
+        assignment,
+        kind: 1,
+        title: "Essay".into(),
+        title_km: None,
+        text: String::new(),
+        max_points: 1000,
+        due_ms: Some(1),
+        grace_ms: 0,
+        attempts: 0,
+        timed_minutes: None,
+        questions: vec![],
+        published: true,
     })
 }
 

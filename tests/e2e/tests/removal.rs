@@ -3,36 +3,24 @@
 #![allow(clippy::unwrap_used)] // A failed step fails the test.
 
 use stunity_client::Client;
-use stunity_e2e::hand::{Op, code, op};
+use stunity_e2e::hand::{code, comment, grade, op};
 use stunity_e2e::{Hand, HostileClass};
 use stunity_identity::StaffRoles;
 use stunity_model::Roles;
 use stunity_model::events::*;
-use stunity_proto::{Entry, EntryId, Lane, ObjectId};
-
-fn grade(class: &HostileClass, n: u8) -> Op {
-    op(Grade {
-        grade: ObjectId([n; 16]),
-        assignment: class.assignment,
-        student: class.pupil.store().account(),
-        attempt: None,
-        points: 1000,
-        feedback: String::new(),
-        supersedes: vec![],
-    })
-}
+use stunity_proto::{Entry, EntryId, Lane};
 
 /// Something that the colleague says to the staff.
 async fn wrote(class: &mut HostileClass, n: u8) -> Entry {
     let heads = class.heads(Lane::Staff).await;
-    let note = Comment {
-        comment: ObjectId([n; 16]),
-        about: class.assignment,
-        parent: None,
-        text: format!("note {n}"),
-    };
-    let (course, ops) = (class.course, vec![op(note), grade(class, n)]);
-    class.colleague.write(course, Lane::Staff, &heads, ops)
+    let student = class.pupil.store().account();
+    let ops = vec![
+        comment(n, class.assignment, &format!("note {n}")),
+        grade(n, class.assignment, student),
+    ];
+    class
+        .colleague
+        .write(class.course, Lane::Staff, &heads, ops)
 }
 
 async fn said(class: &HostileClass, entry: &Entry) -> String {
@@ -89,7 +77,7 @@ async fn who_was_brought_in_by_somebody_cut_off_is_nobody() {
     let added = class
         .colleague
         .write(course, Lane::All, &heads, vec![op(added)]);
-    let ops = vec![grade(&class, 3)];
+    let ops = vec![grade(3, class.assignment, class.pupil.store().account())];
     let forged = accomplice.write(course, Lane::Staff, &[added.id()], ops);
     for entry in [&added, &forged] {
         assert_eq!(said(&class, entry).await, "");

@@ -1,5 +1,5 @@
 //! Attacks one by one, each refused on both sides with its code.
-use stunity_e2e::hand::{Op, code, comment, op, sign};
+use stunity_e2e::hand::{Op, code, comment, due, op, release, sign};
 use stunity_e2e::{Hand, HostileClass};
 use stunity_identity::{AccountEvent, Certificate, SigningKey, StaffAdmission, StaffRoles};
 use stunity_model::events::*;
@@ -17,35 +17,6 @@ struct Attack {
     /// The code of a device that is handed the same bytes.
     peer: &'static str,
     entries: fn(&mut Scene) -> Vec<Entry>,
-}
-
-fn release(scene: &Scene) -> Op {
-    op(Release {
-        grade: ObjectId([7; 16]),
-        entry: EntryId::ZERO,
-        header: None,
-        assignment: scene.assignment,
-        attempt: None,
-        points: 1000,
-        feedback: String::new(),
-    })
-}
-
-fn due_later(scene: &Scene) -> Op {
-    op(AssignmentPublish {
-        assignment: scene.assignment,
-        kind: 1,
-        title: "Essay".into(),
-        title_km: None,
-        text: String::new(),
-        max_points: 1000,
-        due_ms: Some(1),
-        grace_ms: 0,
-        attempts: 0,
-        timed_minutes: None,
-        questions: vec![],
-        published: true,
-    })
 }
 
 /// A change of a lesson by an actor, after whatever `deps` are.
@@ -78,7 +49,10 @@ const ATTACKS: &[Attack] = &[
         peer: "role.missing",
         entries: |s| {
             let lane = Lane::One(s.mallory.account);
-            vec![s.mallory.draft(s.course, lane, &s.own, vec![release(s)])]
+            vec![
+                s.mallory
+                    .draft(s.course, lane, &s.own, vec![release(s.assignment)]),
+            ]
         },
     },
     Attack {
@@ -88,7 +62,7 @@ const ATTACKS: &[Attack] = &[
         entries: |s| {
             vec![
                 s.mallory
-                    .draft(s.course, Lane::All, &s.own, vec![due_later(s)]),
+                    .draft(s.course, Lane::All, &s.own, vec![due(s.assignment)]),
             ]
         },
     },

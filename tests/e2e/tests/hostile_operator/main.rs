@@ -11,13 +11,10 @@ use std::collections::BTreeMap;
 
 use stunity_client::Client;
 use stunity_e2e::HostileClass;
-use stunity_e2e::hand::{Op, op, sign};
+use stunity_e2e::hand::{self, Op, sign};
 use stunity_identity::{SigningKey, sign_root};
-use stunity_model::events::{Grade, Release};
 use stunity_proto::receipt::{Leaf, merkle_root};
-use stunity_proto::{
-    AccountId, Entry, EntryId, Hash, Header, Heads, Lane, ObjectId, Signer, SpaceId,
-};
+use stunity_proto::{AccountId, Entry, EntryId, Hash, Header, Heads, Lane, Signer, SpaceId};
 use stunity_sync::replica::{Applied, Delivered, Flush, FlushReceipt};
 use stunity_sync::{Position, Replica};
 
@@ -153,25 +150,5 @@ fn judged(applied: &Applied, entry: &Entry) -> &'static str {
 }
 
 fn grade(class: &HostileClass) -> Op {
-    op(Grade {
-        grade: ObjectId([7; 16]),
-        assignment: class.assignment,
-        student: class.pupil.store().account(),
-        attempt: None,
-        points: 1000,
-        feedback: String::new(),
-        supersedes: vec![],
-    })
-}
-
-fn release(class: &HostileClass) -> Op {
-    op(Release {
-        grade: ObjectId([7; 16]),
-        entry: EntryId::ZERO,
-        header: None,
-        assignment: class.assignment,
-        attempt: None,
-        points: 1000,
-        feedback: String::new(),
-    })
+    hand::grade(7, class.assignment, class.pupil.store().account())
 }

@@ -1,6 +1,6 @@
 //! What a relay numbers, in whatever order: roots, revocations and removals hold.
 use stunity_client::Client;
-use stunity_e2e::hand::{code, comment, op};
+use stunity_e2e::hand::{code, comment, op, release};
 use stunity_e2e::{Hand, HostileClass};
 use stunity_identity::{Certificate, StaffRoles};
 use stunity_model::Roles;
@@ -8,7 +8,7 @@ use stunity_model::events::{MemberCutOff, RosterBind};
 use stunity_model::sabotage::{Check, Sabotage};
 use stunity_proto::{Entry, EntryId, Lane};
 
-use crate::{Operator, grade, judged, release};
+use crate::{Operator, grade, judged};
 
 #[tokio::test]
 async fn another_root_for_an_account_that_has_one_binds_nothing() {
@@ -120,7 +120,12 @@ async fn removed_teacher(class: &mut HostileClass) -> [Entry; 3] {
     class.school.sync(&mut class.teacher).await;
     [
         colleague.write(course, Lane::Staff, &staff, vec![grade(class)]),
-        colleague.write(course, Lane::One(pupil), &staff, vec![release(class)]),
+        colleague.write(
+            course,
+            Lane::One(pupil),
+            &staff,
+            vec![release(class.assignment)],
+        ),
         other.write(course, Lane::Staff, &staff, vec![grade(class)]),
     ]
 }

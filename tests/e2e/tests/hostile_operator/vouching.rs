@@ -1,6 +1,6 @@
 //! What a relay vouches for, in anybody's name and in every lane.
 use stunity_client::{Link, driver};
-use stunity_e2e::hand::{Op, code, op};
+use stunity_e2e::hand::{Op, code, due, op, release};
 use stunity_e2e::{DUE, Hand, HostileClass};
 use stunity_identity::sabotage::Sabotage as WithoutSignatures;
 use stunity_identity::{Certificate, SigningKey, StaffAdmission, StaffRoles};
@@ -10,24 +10,7 @@ use stunity_model::permit::{RULES, SpaceKind, Vouched};
 use stunity_model::sabotage::{Check, Sabotage};
 use stunity_proto::{AccountId, Entry, EntryId, Kind, Lane, ObjectId};
 
-use crate::{Operator, grade, judged, release};
-
-fn due(class: &HostileClass) -> Op {
-    op(AssignmentPublish {
-        assignment: class.assignment,
-        kind: 1,
-        title: "Essay".into(),
-        title_km: None,
-        text: String::new(),
-        max_points: 1000,
-        due_ms: Some(1),
-        grace_ms: 0,
-        attempts: 0,
-        timed_minutes: None,
-        questions: vec![],
-        published: true,
-    })
-}
+use crate::{Operator, grade, judged};
 
 /// An event of a type with any fields: its golden bytes.
 fn any_event(code: u16) -> Op {
@@ -124,8 +107,8 @@ async fn forgeries(class: &HostileClass, operator: &mut Operator) -> Vec<(Entry,
         out.push((entry, code));
     };
     add(Lane::Staff, vec![grade(class)], "vouched.proposal");
-    add(one, vec![release(class)], "vouched.proposal");
-    add(Lane::All, vec![due(class)], "vouched.proposal");
+    add(one, vec![release(class.assignment)], "vouched.proposal");
+    add(Lane::All, vec![due(class.assignment)], "vouched.proposal");
     let extension = Extension {
         assignment: class.assignment,
         due_ms: 2 * DUE,
