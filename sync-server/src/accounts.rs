@@ -1,7 +1,5 @@
 //! Joining and first sign-in over HTTP. After that a device proves itself by
 //! its key in every session; no password adds a device.
-use argon2::Argon2;
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -112,7 +110,8 @@ async fn sign_in(
     let account = app
         .log
         .check_password(&request.login, request.password)
-        .await?;
+        .await?
+        .account;
     if let Some(pack) = request.pack {
         let genesis = first_entry(&app, &pack)?;
         let proof = Proof::Login(request.login, account);
@@ -182,43 +181,42 @@ impl Log {
         })
     }
 
-    /// Sets a login with its password for an account.
+    /// Uses up an invitation for an account that signs in by a password and has no
+    /// device yet; the account that the invitation is for, else `account`. Staff come
+    /// with a device.
     ///
     /// # Errors
-    /// `login.malformed`, `password.short`, `login.taken`.
-    pub async fn set_login(
+    /// `invitation.unknown`, `invitation.expired`, `invitation.used`,
+    /// `invitation.device`; a database that fails.
+    pub async fn redeem_for_login(
         &self,
-        login: &str,
-        password: &str,
+        code: [u8; 16],
         account: AccountId,
-    ) -> Result<(), ServerError> {
-        if login.is_empty() || login.len() > 64 {
-            return Err(ServerError::Refused("login.malformed"));
+    ) -> Result<AccountId, ServerError> {
+        let hash = Invitation::hash_code(&code).0;
+        let row = sql("SELECT roles, account, expires_ms FROM invitation WHERE code_hash = $1")
+            .bind(hash)
+            .optional(self.database())
+            .await?
+            .ok_or(ServerError::Refused("invitation.unknown"))?;
+        if row.get::<u64>(2)? < self.now_ms() {
+            return Err(ServerError::Refused("invitation.expired"));
         }
-        if password.chars().count() < 6 || password.len() > 1024 {
-            return Err(ServerError::Refused("password.short"));
+        if row.get::<i64>(0)? != 0 {
+            return Err(ServerError::Refused("invitation.device"));
         }
-        let password = password.to_owned();
-        let mut random = self.random();
-        let hash = tokio::task::spawn_blocking(move || {
-            Argon2::default()
-                .hash_password(password.as_bytes(), &SaltString::generate(&mut random))
-                .map(|hash| hash.to_string())
-        })
-        .await
-        .map_err(|_| ServerError::Stopping)?
-        .map_err(|_| ServerError::Refused("password.short"))?;
-        let statement = sql(
-            "INSERT INTO login VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE \
-             SET password = excluded.password WHERE login.account = excluded.account",
-        )
-        .bind(login)
-        .bind(account.0)
-        .bind(hash);
-        if self.run(statement).await? == 0 {
-            return Err(ServerError::Refused("login.taken"));
+        let account = match row.get::<Option<&[u8]>>(1)? {
+            Some(named) => AccountId::try_from(named)?,
+            None => account,
+        };
+        let take =
+            sql("UPDATE invitation SET used_by = $1 WHERE code_hash = $2 AND used_by IS NULL")
+                .bind(account.0)
+                .bind(hash);
+        match self.run(take).await? {
+            0 => Err(ServerError::Refused("invitation.used")),
+            _ => Ok(account),
         }
-        Ok(())
     }
 
     /// The root that an account is bound to.
@@ -233,41 +231,6 @@ impl Log {
         root.and_then(|root| <[u8; 32]>::try_from(root).ok())
             .and_then(|root| VerifyingKey::from_bytes(&root).ok())
             .ok_or(ServerError::Refused("account.unknown"))
-    }
-
-    /// The account of a login, if the password is right. An unknown login takes
-    /// as long as a wrong password.
-    async fn check_password(
-        &self,
-        login: &str,
-        password: String,
-    ) -> Result<AccountId, ServerError> {
-        /// Argon2id of nothing that anybody types.
-        const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c3R1bml0eS1ub2JvZHk$3WzwiMpVLsCzwJ0n0JxQ5dH0bVQjgTZfVnbJfmsnUYk";
-        let row = sql("SELECT account, password FROM login WHERE name = $1")
-            .bind(login)
-            .optional(self.database())
-            .await?;
-        let (account, hash) = match &row {
-            Some(row) => (
-                Some(AccountId::try_from(row.get::<&[u8]>(0)?)?),
-                row.get::<String>(1)?,
-            ),
-            None => (None, NOBODY.to_owned()),
-        };
-        let right = tokio::task::spawn_blocking(move || {
-            PasswordHash::new(&hash).is_ok_and(|hash| {
-                Argon2::default()
-                    .verify_password(password.as_bytes(), &hash)
-                    .is_ok()
-            })
-        })
-        .await
-        .map_err(|_| ServerError::Stopping)?;
-        match account {
-            Some(account) if right => Ok(account),
-            _ => Err(ServerError::Refused("login.wrong")),
-        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! - [`log`]: the log in its database, its one writer, what sessions read;
 //! - [`socket`]: the WebSocket driver of `stunity_sync::relay::Session`;
 //! - [`accounts`]: joining and first sign-in over HTTP;
+//! - [`credentials`]: names and passwords;
 //! - [`metrics`]: what it counts of itself;
 //! - [`pages`]: health, metrics, the school's anchor, the status page;
 //! - [`blobs`]: chunks of files, in a folder or a bucket;
@@ -13,6 +14,7 @@
 
 pub mod accounts;
 pub mod blobs;
+pub mod credentials;
 pub mod db;
 pub mod error;
 pub mod keys;
@@ -26,4 +28,4 @@ pub mod sabotage;
 pub mod socket;
 
 pub use log::Log;
-pub use run::{App, router, serve};
+pub use run::{App, router, serve, serve_with};

@@ -38,7 +38,7 @@ impl Platform for System {
 }
 
 /// A platform's randomness, for what takes a generator.
-pub(crate) struct Randomness(pub Arc<dyn Platform>);
+pub struct Randomness(pub Arc<dyn Platform>);
 
 impl RngCore for Randomness {
     fn next_u32(&mut self) -> u32 {

@@ -43,6 +43,20 @@ pub async fn serve(
     host: String,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServerError> {
+    serve_with(listener, log, host, Router::new(), stop).await
+}
+
+/// As [`serve`], with more routes.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_with(
+    listener: TcpListener,
+    log: Log,
+    host: String,
+    more: Router,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServerError> {
     let (stopping, shutdown) = watch::channel(false);
     let app = App {
         log: log.clone(),
@@ -55,7 +69,7 @@ pub async fn serve(
             tracing::debug!(%error, "TCP_NODELAY");
         }
     });
-    axum::serve(listener, router(app))
+    axum::serve(listener, router(app).merge(more))
         .with_graceful_shutdown(async move {
             stop.await;
             let _ = stopping.send(true);

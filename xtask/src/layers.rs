@@ -55,6 +55,25 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "stunity-sync",
         ],
     ),
+    (
+        "stunity-api",
+        &[
+            "stunity-proto",
+            "stunity-identity",
+            "stunity-model",
+            "stunity-sync",
+            "stunity-server",
+        ],
+    ),
+    (
+        "stunity-relay",
+        &[
+            "stunity-proto",
+            "stunity-identity",
+            "stunity-server",
+            "stunity-api",
+        ],
+    ),
 ];
 
 /// Folders whose code decides, with what must not reach it.

@@ -40,6 +40,10 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/007_accepted.sql"),
         postgres: include_str!("../../migrations/postgres/007_accepted.sql"),
     },
+    Migration {
+        sqlite: include_str!("../../migrations/sqlite/008_accounts.sql"),
+        postgres: include_str!("../../migrations/postgres/008_accounts.sql"),
+    },
 ];
 
 /// Brings the database to the newest version, in one transaction.

@@ -110,6 +110,18 @@ impl SchoolKeys {
         Ok(())
     }
 
+    /// A secret of this node beside its keys; `fresh` where there is none yet.
+    ///
+    /// # Errors
+    /// A file that cannot be read or written, or is damaged.
+    pub fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32], ServerError> {
+        let path = self.folder.join(name);
+        if !path.exists() {
+            save(&path, &fresh)?;
+        }
+        load_seed(&path)
+    }
+
     /// The school.
     #[must_use]
     pub fn school(&self) -> SchoolId {

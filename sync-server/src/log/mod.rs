@@ -23,7 +23,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use stunity_identity::{Certificate, StaffAdmission};
-use stunity_proto::{AccountId, DeviceId, Entry};
+use stunity_model::events::Event;
+use stunity_proto::{AccountId, DeviceId, Entry, EntryId, Lane, SpaceId};
 use stunity_sync::relay_store::Appended;
 use stunity_sync::replica::Outcome;
 use tokio::sync::{mpsc, oneshot};
@@ -68,10 +69,28 @@ pub(crate) enum Request {
         statement: Box<Statement>,
         answer: oneshot::Sender<Result<u64, ServerError>>,
     },
+    /// This node signs for an account.
+    Vouch {
+        vouch: Box<Vouch>,
+        answer: oneshot::Sender<Result<(EntryId, Outcome), ServerError>>,
+    },
     /// What sessions left is to be written now.
     Flush {
         answer: oneshot::Sender<Result<(), ServerError>>,
     },
+}
+
+/// What an account that signed in without a device of its own states.
+#[derive(Debug)]
+pub struct Vouch {
+    /// The account.
+    pub author: AccountId,
+    /// Where.
+    pub space: SpaceId,
+    /// In which lane.
+    pub lane: Lane,
+    /// What, in one entry.
+    pub events: Vec<Event>,
 }
 
 /// How an account gets its first root.
@@ -227,7 +246,8 @@ impl Log {
     }
 
     /// The node's randomness.
-    pub(crate) fn random(&self) -> Randomness {
+    #[must_use]
+    pub fn random(&self) -> Randomness {
         Randomness(self.inner.platform.clone())
     }
 
@@ -239,7 +259,10 @@ impl Log {
 
     /// Runs a statement that changes the relay's own tables, through the one
     /// writer; answers how many rows it changed, after the commit.
-    pub(crate) async fn run(&self, statement: Statement) -> Result<u64, ServerError> {
+    ///
+    /// # Errors
+    /// A database that fails.
+    pub async fn run(&self, statement: Statement) -> Result<u64, ServerError> {
         let (answer, wait) = oneshot::channel();
         let statement = Box::new(statement);
         self.ask(Request::Run { statement, answer }, wait).await
@@ -311,6 +334,17 @@ impl Log {
         let (answer, wait) = oneshot::channel();
         let admission = Box::new(admission);
         self.ask(Request::Admit { admission, answer }, wait).await
+    }
+
+    /// Signs events for an account by this node's key and stores them, judged by the
+    /// same table as what devices sign; the entry and what became of it.
+    ///
+    /// # Errors
+    /// A database that fails.
+    pub async fn vouch(&self, vouch: Vouch) -> Result<(EntryId, Outcome), ServerError> {
+        let (answer, wait) = oneshot::channel();
+        let vouch = Box::new(vouch);
+        self.ask(Request::Vouch { vouch, answer }, wait).await
     }
 
     async fn ask<T>(

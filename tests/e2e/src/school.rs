@@ -3,11 +3,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use stunity_api::letters::Mailer;
+use stunity_api::state::Registration;
+use stunity_api::{Api, Settings};
 use stunity_client::{Client, Joining, Link, Report, driver};
 use stunity_identity::StaffRoles;
 use stunity_server::db::Source;
 use stunity_server::platform::{Platform, System};
-use stunity_server::{Log, serve};
+use stunity_server::{Log, serve_with};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -75,13 +78,26 @@ impl School {
     fn serve(&mut self, listener: TcpListener) {
         let (stop, stopped) = oneshot::channel::<()>();
         let (serving, host) = (self.log.clone(), self.address.to_string());
+        let api = stunity_api::router(self.api());
         tokio::spawn(async move {
-            serve(listener, serving, host, async {
+            serve_with(listener, serving, host, api, async {
                 let _ = stopped.await;
             })
             .await
         });
         self.stop = Some(stop);
+    }
+
+    /// What the relay offers to those without the core; anybody may register, letters
+    /// lie in the folder `mail`.
+    fn api(&self) -> Arc<Api> {
+        let mailer = Mailer::in_folder(&self.path("mail")).expect("a folder");
+        let settings = Settings {
+            registration: Registration::Open,
+            public_url: format!("http://{}", self.address),
+            mail_from: "school@stunity.test".into(),
+        };
+        Arc::new(Api::open(self.log.clone(), mailer, settings).expect("a secret"))
     }
 
     /// Stops the relay and opens it again from its folder, at the same address.

@@ -1,8 +1,7 @@
 //! Accounts that join.
-use stunity_identity::{Certificate, StaffAdmission, StaffRoles, sign_entry};
+use stunity_identity::{Certificate, StaffAdmission, StaffRoles};
 use stunity_model::events::{Event, RosterBind, StaffAdmit};
-use stunity_proto::pack::ChainKey;
-use stunity_proto::{AccountId, Body, Entry, Header, Heads, Kind, Lane, Signer};
+use stunity_proto::{AccountId, Entry, Lane};
 use stunity_sync::replica::Outcome;
 
 use super::Writer;
@@ -54,11 +53,12 @@ impl Writer<'_> {
             })
         };
         let lane = if roles == 0 { Lane::Staff } else { Lane::All };
-        let statement = self.vouched(account, lane, &event).await?;
+        let school = self.log.keys().school().space();
+        let place = (school, lane);
+        let statement = self.vouched(account, place, Vec::new(), &[event]).await?;
         self.must_append(&statement).await?;
         self.must_append(genesis).await?;
         if roles != 0 {
-            let school = self.log.keys().school().space();
             self.mirror(school, Lane::All, account).await?;
         }
         Ok(())
@@ -81,9 +81,10 @@ impl Writer<'_> {
         let event = Event::from(StaffAdmit {
             certificate: stunity_model::events::Opaque(admission.encode()),
         });
-        let statement = self.vouched(account, Lane::All, &event).await?;
-        self.must_append(&statement).await?;
         let school = self.log.keys().school().space();
+        let place = (school, Lane::All);
+        let statement = self.vouched(account, place, Vec::new(), &[event]).await?;
+        self.must_append(&statement).await?;
         self.mirror(school, Lane::All, account).await
     }
 
@@ -134,42 +135,5 @@ impl Writer<'_> {
             .execute(&mut self.db)
             .await?;
         Ok(roles)
-    }
-
-    /// An entry of this node for an account, in the school's space.
-    pub(super) async fn vouched(
-        &mut self,
-        account: AccountId,
-        lane: Lane,
-        event: &Event,
-    ) -> Result<Entry, ServerError> {
-        let log = self.log.clone();
-        let keys = log.keys();
-        let key = ChainKey {
-            signer: Signer::Node(keys.node.node_id()),
-            incarnation: 0,
-            space: keys.school().space(),
-            lane,
-        };
-        let head = self.chain(&key).await?;
-        let mut salt = [0; 16];
-        rand_core::RngCore::fill_bytes(&mut log.random(), &mut salt);
-        let body = Body::new(salt, vec![event.encode()]);
-        let header = Header {
-            school: keys.school(),
-            space: key.space,
-            lane,
-            author: account,
-            signer: key.signer,
-            certificate: keys.chain.node.hash(),
-            incarnation: 0,
-            sequence: head.as_ref().map_or(1, |(sequence, _)| sequence + 1),
-            previous: head.map(|(_, head)| head.id),
-            heads: Heads::default(),
-            kinds: vec![Kind::Event(event.code())],
-            seal: None,
-            body_root: body.root()?,
-        };
-        sign_entry(&header, body, &keys.node).map_err(|_| ServerError::Keys("node key".into()))
     }
 }

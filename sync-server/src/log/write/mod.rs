@@ -9,6 +9,7 @@ mod memory;
 mod number;
 mod project;
 mod rows;
+mod vouch;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -324,6 +325,10 @@ impl Writer<'_> {
             Request::Run { statement, answer } => {
                 let changed = statement.execute(&mut self.db).await?;
                 when_committed(answer, changed)
+            }
+            Request::Vouch { vouch, answer } => {
+                let vouched = self.vouch(&vouch).await?;
+                when_committed(answer, vouched)
             }
             Request::Flush { answer } => when_committed(answer, ()),
         })

@@ -5,6 +5,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use stunity_api::letters::Mailer;
+use stunity_api::state::Registration;
+use stunity_api::{Api, Settings};
 use stunity_identity::StaffRoles;
 use stunity_proto::AccountId;
 use stunity_server::accounts::to_hex;
@@ -13,7 +16,7 @@ use stunity_server::db::Source;
 use stunity_server::error::ServerError;
 use stunity_server::keys::{SchoolKeys, read_staff, request_staff, sign_operator, sign_staff};
 use stunity_server::platform::{Platform, System};
-use stunity_server::{Log, serve};
+use stunity_server::{Log, serve_with};
 
 #[derive(Parser)]
 #[command(version, about = "The relay of a school")]
@@ -50,6 +53,8 @@ enum Command {
         /// Host and port as devices address the relay, if other than `listen`.
         #[arg(long, env = "STUNITY_HOST")]
         host: Option<String>,
+        #[command(flatten)]
+        platform: Platforming,
     },
     /// Prints an invitation: its code, or as a link with a QR code.
     Invite {
@@ -96,6 +101,43 @@ enum Command {
         /// The file to read.
         from: PathBuf,
     },
+}
+
+/// What people see and get of the API.
+#[derive(clap::Args)]
+struct Platforming {
+    /// Who may register: those with an invitation, or anybody.
+    #[arg(long, env = "STUNITY_REGISTRATION", default_value = "invited", value_parser = ["invited", "open"])]
+    registration: String,
+    /// How people reach the relay, for links in letters, if other than `http://` and
+    /// the host.
+    #[arg(long, env = "STUNITY_PUBLIC_URL")]
+    public_url: Option<String>,
+    /// Who letters are from.
+    #[arg(long, env = "STUNITY_MAIL_FROM", default_value = "stunity@localhost")]
+    mail_from: String,
+    /// A server of mail, `smtps://user:password@host`; without it letters are files in
+    /// the folder `mail`.
+    #[arg(long, env = "STUNITY_SMTP_URL", hide_env_values = true)]
+    smtp: Option<String>,
+}
+
+impl Platforming {
+    fn open(self, log: &Log, folder: &Path, host: &str) -> Result<Arc<Api>, ServerError> {
+        let mailer = match &self.smtp {
+            Some(address) => Mailer::by_smtp(address)?,
+            None => Mailer::in_folder(&folder.join("mail"))?,
+        };
+        let settings = Settings {
+            registration: match self.registration.as_str() {
+                "open" => Registration::Open,
+                _ => Registration::Invited,
+            },
+            public_url: self.public_url.unwrap_or_else(|| format!("http://{host}")),
+            mail_from: self.mail_from,
+        };
+        Ok(Arc::new(Api::open(log.clone(), mailer, settings)?))
+    }
 }
 
 #[derive(Subcommand)]
@@ -180,13 +222,18 @@ async fn run(cli: Cli) -> Result<(), ServerError> {
     let blobs = Blobs::open(cli.blobs.as_deref(), &cli.data.join("blobs"))?;
     let open = || Log::open_beside(&cli.data, &source, Arc::new(System), blobs.clone());
     match cli.command {
-        Command::Serve { listen, host } => {
+        Command::Serve {
+            listen,
+            host,
+            platform,
+        } => {
             let log = open().await?;
             let listener = tokio::net::TcpListener::bind(listen).await?;
             let address = listener.local_addr()?;
             let host = host.unwrap_or_else(|| address.to_string());
+            let api = stunity_api::router(platform.open(&log, &cli.data, &host)?);
             println!("listening on http://{address}");
-            serve(listener, log, host, stop_signal()).await
+            serve_with(listener, log, host, api, stop_signal()).await
         }
         Command::Invite {
             link,

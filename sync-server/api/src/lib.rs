@@ -1,0 +1,26 @@
+//! What a school's relay offers to those without the core: REST under `/api`, over the
+//! same log that devices sync with. What is written here becomes an entry that this
+//! node signs for the account (vouched), judged by the one permission table; what
+//! devices write is in every answer.
+//!
+//! - [`problem`]: every error, as RFC 9457 says, with a stable code;
+//! - [`tokens`]: access and refresh tokens, the keys that sign them;
+//! - [`sessions`]: how a session goes on, and how it ends;
+//! - [`letters`]: codes sent by mail;
+//! - [`limits`]: how often something may be tried;
+//! - [`caller`]: who asks;
+//! - [`auth`], [`users`], [`courses`]: the routes;
+//! - [`state`]: what every handler shares, and the router.
+
+pub mod auth;
+pub mod caller;
+pub mod courses;
+pub mod letters;
+pub mod limits;
+pub mod problem;
+pub mod sessions;
+pub mod state;
+pub mod tokens;
+pub mod users;
+
+pub use state::{Api, Settings, router};

@@ -1,0 +1,71 @@
+//! A client of the API as anybody would write one.
+use serde_json::Value;
+use stunity_e2e::School;
+
+/// Calls the API of a school, as somebody or as nobody.
+#[derive(Clone)]
+pub struct Caller {
+    base: String,
+    token: Option<String>,
+}
+
+impl Caller {
+    /// Nobody yet.
+    pub fn new(school: &School) -> Self {
+        Self {
+            base: format!("http://{}/api", school.address),
+            token: None,
+        }
+    }
+
+    /// The same as whom this token names.
+    pub fn with(&self, token: &str) -> Self {
+        Self {
+            base: self.base.clone(),
+            token: Some(token.to_owned()),
+        }
+    }
+
+    /// A status, and what was answered; null if it is empty.
+    pub async fn get(&self, path: &str) -> (u16, Value) {
+        self.call("GET", path, None).await
+    }
+
+    /// As [`Caller::get`].
+    pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.call("POST", path, Some(body.clone())).await
+    }
+
+    async fn call(&self, method: &'static str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let (url, token) = (format!("{}/{path}", self.base), self.token.clone());
+        let call = move || {
+            let agent: ureq::Agent = ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .build()
+                .into();
+            let mut request = ureq::http::Request::builder().method(method).uri(url);
+            if let Some(token) = token {
+                request = request.header("authorization", format!("Bearer {token}"));
+            }
+            let mut answer = match body {
+                Some(body) => {
+                    let request = request.header("content-type", "application/json");
+                    agent.run(request.body(body.to_string()).unwrap()).unwrap()
+                }
+                None => agent.run(request.body(()).unwrap()).unwrap(),
+            };
+            let text = answer.body_mut().read_to_string().unwrap();
+            let value = match text.is_empty() {
+                true => Value::Null,
+                false => serde_json::from_str(&text).unwrap_or(Value::String(text)),
+            };
+            (answer.status().as_u16(), value)
+        };
+        tokio::task::spawn_blocking(call).await.unwrap()
+    }
+}
+
+/// A field of text.
+pub fn text(value: &Value, name: &str) -> String {
+    value[name].as_str().unwrap_or_default().to_owned()
+}

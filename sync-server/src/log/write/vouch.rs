@@ -1,0 +1,79 @@
+//! What this node signs for an account: vouched entries (docs/protocol/07-events.md).
+use stunity_identity::sign_entry;
+use stunity_model::events::Event;
+use stunity_proto::pack::ChainKey;
+use stunity_proto::{AccountId, Body, Entry, EntryId, Header, Heads, Kind, Lane, Signer, SpaceId};
+use stunity_sync::replica::Outcome;
+
+use super::Writer;
+use crate::error::ServerError;
+use crate::log::Vouch;
+
+impl Writer<'_> {
+    /// Signs and stores one entry for an account that signed in; what became of it.
+    pub(super) async fn vouch(&mut self, vouch: &Vouch) -> Result<(EntryId, Outcome), ServerError> {
+        let Vouch {
+            author,
+            space,
+            lane,
+            ..
+        } = *vouch;
+        if !self.authority.has_course(space) {
+            self.write_rows().await?;
+            self.authority.load_course(&mut self.db, space).await?;
+        }
+        // The latest membership: what the account may do now.
+        let heads = (self.authority.course(space))
+            .map(|course| course.membership.heads_for(lane, author))
+            .unwrap_or_default();
+        let entry = self
+            .vouched(author, (space, lane), heads, &vouch.events)
+            .await?;
+        let outcome = self.append(None, &entry).await?;
+        Ok((entry.id(), outcome))
+    }
+
+    /// An entry of this node for an account.
+    pub(super) async fn vouched(
+        &mut self,
+        author: AccountId,
+        (space, lane): (SpaceId, Lane),
+        heads: Vec<EntryId>,
+        events: &[Event],
+    ) -> Result<Entry, ServerError> {
+        let log = self.log.clone();
+        let keys = log.keys();
+        let key = ChainKey {
+            signer: Signer::Node(keys.node.node_id()),
+            incarnation: 0,
+            space,
+            lane,
+        };
+        let head = self.chain(&key).await?;
+        let mut salt = [0; 16];
+        rand_core::RngCore::fill_bytes(&mut log.random(), &mut salt);
+        let body = Body::new(salt, events.iter().map(Event::encode).collect());
+        let header = Header {
+            school: keys.school(),
+            space,
+            lane,
+            author,
+            signer: key.signer,
+            certificate: keys.chain.node.hash(),
+            incarnation: 0,
+            sequence: head.as_ref().map_or(1, |(sequence, _)| sequence + 1),
+            previous: head.map(|(_, head)| head.id),
+            heads: Heads {
+                account: None,
+                membership: heads,
+            },
+            kinds: events
+                .iter()
+                .map(|event| Kind::Event(event.code()))
+                .collect(),
+            seal: None,
+            body_root: body.root()?,
+        };
+        sign_entry(&header, body, &keys.node).map_err(|_| ServerError::Keys("node key".into()))
+    }
+}
