@@ -22,7 +22,7 @@ fn optimised(profile: &str, packages: &[&str], name: &str) -> Result<Command, St
 pub fn bench(subjects: &[&str]) -> Result<(), String> {
     let mut command = optimised(
         "release",
-        &["stunity-bench", "stunity-server"],
+        &["stunity-bench", "stunity-relay"],
         "stunity-bench",
     )?;
     tools::run(command.args(subjects))
