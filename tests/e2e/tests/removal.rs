@@ -8,7 +8,7 @@ use stunity_e2e::{Hand, HostileClass};
 use stunity_identity::StaffRoles;
 use stunity_model::Roles;
 use stunity_model::events::*;
-use stunity_proto::{Entry, EntryId, Lane};
+use stunity_proto::{Entry, EntryId, Lane, ObjectId};
 
 /// Something that the colleague says to the staff.
 async fn wrote(class: &mut HostileClass, n: u8) -> Entry {
