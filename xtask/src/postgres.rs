@@ -125,7 +125,11 @@ pub fn test() -> Result<Outcome, String> {
 /// The tests with a relay.
 fn names() -> Result<Vec<String>, String> {
     let mut names = Vec::new();
-    for folder in ["sync-server/tests", "tests/e2e/tests"] {
+    for folder in [
+        "sync-server/api/tests",
+        "sync-server/relay/tests",
+        "tests/e2e/tests",
+    ] {
         let folder = tools::root().join(folder);
         for file in std::fs::read_dir(folder).map_err(|error| error.to_string())? {
             let path = file.map_err(|error| error.to_string())?.path();
