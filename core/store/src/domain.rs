@@ -108,13 +108,15 @@ impl Facts {
     }
 }
 
-/// From the entries that count: own ones as soon as they are sealed.
+/// From the entries that count: own ones as soon as they are sealed, also where the
+/// course itself is still to come.
 fn load_course(conn: &Connection, space: SpaceId) -> Result<Course, StoreError> {
     let rows = conn
         .prepare_cached(
             "SELECT e.entry FROM entries e JOIN chains c USING (chain)
              WHERE c.space = ?1 AND e.class = ?2
-             AND (e.state = 1 OR (e.state = 0 AND e.send IN (0, 1)))",
+             AND (e.state = 1 OR (e.send IN (0, 1)
+             AND (e.state = 0 OR (e.state = 2 AND e.code = 'space.unknown'))))",
         )?
         .query_map(params![&space.0, Class::Membership as i64], |row| {
             row.get::<_, EntryRow>(0)

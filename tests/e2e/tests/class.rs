@@ -1,6 +1,7 @@
 //! A class works offline and converges; a grade is nobody's but a teacher's.
 #![allow(clippy::unwrap_used)] // A failed step fails the test.
 
+use stunity_client::{Client, NewAssignment, NewCourse};
 use stunity_e2e::{Class, CutLink, noise};
 use stunity_identity::StaffRoles;
 use stunity_model::Roles;
@@ -150,6 +151,35 @@ async fn a_pupils_grade_is_refused_kept_and_explained() {
         .submissions(class.course, None)
         .unwrap();
     assert_eq!(handed_in.len(), 1);
+}
+
+#[tokio::test]
+async fn who_enrols_and_hands_in_before_the_course_has_come_is_believed() {
+    let mut class = Class::new().await;
+    let open = NewCourse {
+        open: true,
+        ..NewCourse::default()
+    };
+    let course = class.teacher.create_course(open).unwrap();
+    let essay = NewAssignment::default();
+    let assignment = class.teacher.publish_assignment(course, essay).unwrap();
+    class.school.sync(&mut class.teacher).await;
+    let mut late = class.school.join("late", StaffRoles::default()).await;
+    let account = late.store().account();
+    late.enrol(course, account).unwrap();
+    late.store_mut().seal().unwrap();
+    // The app is closed in between.
+    drop(late);
+    let mut late = Client::open(&class.school.path("late")).unwrap();
+    let mut work = class.essay("before I saw the course");
+    (work.course, work.assignment) = (course, assignment);
+    late.submit(work).unwrap();
+    late.store_mut().seal().unwrap();
+    class.school.sync(&mut late).await;
+    assert!(late.store().refused().unwrap().is_empty());
+    class.school.sync(&mut class.teacher).await;
+    let store = class.teacher.store();
+    assert_eq!(store.submissions(course, None).unwrap().len(), 1);
 }
 
 #[tokio::test]
