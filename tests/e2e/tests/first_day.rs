@@ -154,8 +154,8 @@ async fn a_pack_that_begins_elsewhere_is_noticed() {
     assert_eq!(late.store().doctor().unwrap(), vec![]);
 }
 
-/// What a device of this relay is sent before `done`, in the packs' own form: whether
-/// they leave out signatures, and how many bytes they are.
+/// What a device of this relay is sent before `done`: whether its packs leave out
+/// signatures, and the bytes in them that do not compress, where signatures stand.
 async fn packs_for(class: &Class, hand: &Hand, capabilities: u64) -> (bool, usize) {
     let (mut session, _) = Session::open(HOST.into(), NONCE);
     let log = &class.school.log;
@@ -164,17 +164,36 @@ async fn packs_for(class: &Class, hand: &Hand, capabilities: u64) -> (bool, usiz
     while session.wants_pump() {
         effects.extend(session.pump(log).await.unwrap());
     }
-    let (mut leaves_out, mut len) = (false, 0);
+    let (mut leaves_out, mut raw) = (false, 0);
     for effect in effects {
         if let Effect::Send(bytes) = effect
             && let Frame::Offer { part, .. } = Frame::decode(&bytes).unwrap()
         {
-            // The flag of page 3.
+            if part.offset > 0 {
+                continue;
+            }
+            // Page 3: version, flags, the lengths of columns and of raw.
             leaves_out |= part.bytes[1] & 16 != 0;
-            len += part.total as usize;
+            let mut lengths = &part.bytes[2..];
+            varint(&mut lengths);
+            raw += varint(&mut lengths);
         }
     }
-    (leaves_out, len)
+    (leaves_out, raw)
+}
+
+/// The next LEB128.
+fn varint(bytes: &mut &[u8]) -> usize {
+    let mut value = 0;
+    for shift in (0..).step_by(7) {
+        let (first, rest) = bytes.split_first().unwrap();
+        *bytes = rest;
+        value |= usize::from(first & 0x7f) << shift;
+        if first & 0x80 == 0 {
+            break;
+        }
+    }
+    value
 }
 
 #[tokio::test]
