@@ -20,7 +20,7 @@ use stunity_sync::{RelayStore, SyncError};
 
 use crate::accounts::to_hex;
 use crate::error::ServerError;
-use crate::log::Log;
+use crate::log::{Log, WholePack};
 use crate::run::App;
 
 /// A file at most: what a device carries for others in all.
@@ -113,15 +113,13 @@ impl Intake {
             return Ok(());
         };
         let entries: Vec<Entry> = items.into_iter().map(|item| item.entry).collect();
-        let outcomes = log.append_entries(None, entries.clone()).await?;
+        let pack = only_signer(&entries).map(|device| WholePack {
+            device,
+            name: pack_id(&bytes),
+            bytes,
+        });
+        let outcomes = log.append_pack(entries.clone(), pack).await?;
         self.entries += entries.len();
-        let stored = outcomes
-            .iter()
-            .all(|outcome| matches!(outcome, Outcome::Accepted(_) | Outcome::Pending { .. }));
-        if let Some(device) = only_signer(&entries).filter(|_| stored) {
-            // Its author will ask for this pack by name before sending it again.
-            log.take_upload(device, pack_id(&bytes), bytes);
-        }
         for (entry, outcome) in entries.iter().zip(outcomes) {
             self.note(entry, outcome);
         }

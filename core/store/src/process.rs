@@ -528,7 +528,9 @@ fn standing_of(log: &AccountLog) -> BTreeMap<DeviceId, (DeviceStatus, Vec<stunit
 type Standings = BTreeMap<DeviceId, (DeviceStatus, Vec<stunity_proto::Hash>)>;
 
 /// What a change of keys means for other entries: those that waited are judged,
-/// and if a device lost standing, all that the account wrote.
+/// and if a device lost standing, all that the account wrote. Entries of the log that
+/// come again, at another place, are not in the log before if it was read since: what
+/// they let count was then judged by more than that log had.
 fn note_log_change(
     conn: &Connection,
     account: AccountId,
@@ -543,11 +545,32 @@ fn note_log_change(
             .iter()
             .any(|(id, standing)| after.and_then(|after| after.get(id)) != Some(standing))
     });
-    if lost {
+    if lost || knew_more(conn, account, before)? {
         reconsider_author(conn, account)?;
     }
     entries::release(conn, &account.0)?;
     Ok(())
+}
+
+/// Whether something counts of a device that is not in the log as it was before.
+fn knew_more(
+    conn: &Connection,
+    account: AccountId,
+    before: Option<&Standings>,
+) -> Result<bool, StoreError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT DISTINCT signer FROM entries JOIN chains USING (chain)
+         WHERE author = ?1 AND class > 0 AND state = 1 AND signer_kind = ?2",
+    )?;
+    let kind = Signer::Device(DeviceId([0; 16])).kind();
+    let signers = statement.query_map(params![&account.0, kind], |row| row.get(0))?;
+    for signer in signers {
+        let signer = DeviceId(signer?);
+        if before.is_none_or(|before| !before.contains_key(&signer)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Everything an account wrote is judged again.

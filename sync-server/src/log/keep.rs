@@ -165,6 +165,15 @@ impl Keep {
         }
     }
 
+    /// As [`Keep::forget_packs`], for what one device sent.
+    pub(super) fn forget_uploads_of(&self, device: DeviceId) {
+        let mut state = self.state();
+        let State { waiting, writing } = &mut *state;
+        for waiting in [waiting, writing] {
+            waiting.uploads.retain(|(of, _), _| *of != device);
+        }
+    }
+
     pub(super) fn seen(&self, device: DeviceId, at_ms: u64) {
         self.state().waiting.seen_ms.insert(device, at_ms);
         self.changed.notify_one();

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use stunity_identity::{Certificate, StaffAdmission};
 use stunity_model::events::Event;
-use stunity_proto::{AccountId, DeviceId, Entry, EntryId, Lane, SpaceId};
+use stunity_proto::{AccountId, DeviceId, Entry, EntryId, Lane, PackId, SpaceId};
 use stunity_sync::relay_store::Appended;
 use stunity_sync::replica::Outcome;
 use tokio::sync::{mpsc, oneshot};
@@ -52,6 +52,7 @@ pub(crate) enum Request {
     Append {
         from: Option<DeviceId>,
         entries: Vec<Entry>,
+        pack: Option<WholePack>,
         answer: oneshot::Sender<Result<Appended, ServerError>>,
     },
     /// An account joins: its root is bound, then its first entries are stored.
@@ -91,6 +92,13 @@ pub struct Vouch {
     pub lane: Lane,
     /// What, in one entry.
     pub events: Vec<Event>,
+}
+
+/// A pack that came otherwise than from the device that made it.
+pub(crate) struct WholePack {
+    pub device: DeviceId,
+    pub name: PackId,
+    pub bytes: Vec<u8>,
 }
 
 /// How an account gets its first root.
@@ -292,7 +300,18 @@ impl Log {
         from: Option<DeviceId>,
         entries: Vec<Entry>,
     ) -> Result<Vec<Outcome>, ServerError> {
-        Ok(self.append_from(from, entries).await?.outcomes)
+        Ok(self.append_from(from, entries, None).await?.outcomes)
+    }
+
+    /// Stores the entries of a pack out of a parcel. If they are all here, it is kept
+    /// in the place of what its device sent of it, save where something in it was erased:
+    /// its author will ask for it by name before sending it again.
+    pub(crate) async fn append_pack(
+        &self,
+        entries: Vec<Entry>,
+        pack: Option<WholePack>,
+    ) -> Result<Vec<Outcome>, ServerError> {
+        Ok(self.append_from(None, entries, pack).await?.outcomes)
     }
 
     /// As [`Log::append_entries`], and whether the author's rights changed.
@@ -300,11 +319,13 @@ impl Log {
         &self,
         from: Option<DeviceId>,
         entries: Vec<Entry>,
+        pack: Option<WholePack>,
     ) -> Result<Appended, ServerError> {
         let (answer, wait) = oneshot::channel();
         let request = Request::Append {
             from,
             entries,
+            pack,
             answer,
         };
         self.ask(request, wait).await

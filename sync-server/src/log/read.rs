@@ -311,12 +311,6 @@ impl Log {
             revoked: row.get(2)?,
         }))
     }
-
-    /// Keeps a whole pack that came otherwise, in the place of what the device sent
-    /// of it.
-    pub(crate) fn take_upload(&self, device: DeviceId, pack: PackId, bytes: Vec<u8>) {
-        self.inner.keep.upload(device, pack, 0, bytes);
-    }
 }
 
 impl RelayStore for Log {
@@ -430,7 +424,7 @@ impl RelayStore for Log {
     }
 
     async fn append(&self, from: DeviceId, entries: Vec<Entry>) -> Result<Appended, SyncError> {
-        Ok(self.append_from(Some(from), entries).await?)
+        Ok(self.append_from(Some(from), entries, None).await?)
     }
 
     async fn save_download(&self, device: DeviceId, download: Download) -> Result<(), SyncError> {

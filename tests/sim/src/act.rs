@@ -526,6 +526,7 @@ impl World {
         match client.revoke_device(id, 1) {
             Ok(()) => {
                 self.note("ann's phone revokes ann's tablet".into());
+                self.devices[0].revoking_deeds = Some(self.truth.deeds.len());
                 self.lose(id, now_ms);
                 Ok(())
             }
@@ -539,7 +540,7 @@ impl World {
 
     /// What the phone did not hold of the tablet, and of copies of it, waits for staff,
     /// and so does what others typed upon it.
-    fn lose(&mut self, id: DeviceId, since_ms: u64) {
+    pub fn lose(&mut self, id: DeviceId, since_ms: u64) {
         for device in self.devices.iter_mut().filter(|device| device.id == id) {
             device.revoked_ms = Some(since_ms);
         }

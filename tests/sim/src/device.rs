@@ -57,6 +57,8 @@ pub struct Device {
     pub copy: Option<(PathBuf, usize)>,
     /// How many deeds were done when its user last enrolled or left with it.
     pub enrolled_deeds: Option<usize>,
+    /// How many deeds were done when its user revoked another device with it.
+    pub revoking_deeds: Option<usize>,
     /// Deeds of which a power cut takes nothing back.
     pub durable_deeds: usize,
     /// Of its last session that ended well.

@@ -162,6 +162,7 @@ impl World {
 
     /// The copy knows nothing of what was done later; what the relay has is there.
     fn forget_since(&mut self, device: usize, deeds: usize) {
+        self.forget_revocation(device, deeds);
         let Some(client) = &self.devices[device].client else {
             return;
         };
@@ -193,6 +194,24 @@ impl World {
                 );
             // Whoever has it by parcel holds what nobody else will get.
             deed.is_disputed |= !deed.is_sure;
+        }
+    }
+
+    /// A phone that revoked another device since the copy, and had told the relay nothing
+    /// of it, has never revoked it: of that device nothing is expected any more.
+    fn forget_revocation(&mut self, device: usize, deeds: usize) {
+        let since_copy = (self.devices[device].revoking_deeds).is_some_and(|at| at >= deeds);
+        if !since_copy {
+            return;
+        }
+        let account = self.devices[device].account;
+        let revoked = (self.devices.iter())
+            .find(|other| other.account == account && other.revoked_ms.is_some())
+            .map(|other| other.id);
+        if let Some(id) = revoked
+            && !self.relay.holds_revocation(id)
+        {
+            self.lose(id, u64::MAX);
         }
     }
 

@@ -2,6 +2,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use stunity_proto::DeviceId;
 use stunity_server::Log;
 use stunity_server::blobs::Blobs;
 use stunity_server::db::{Database, Source};
@@ -185,6 +186,14 @@ impl Relay {
             // As the driver does: what cannot be written costs one round trip.
             let _ = self.runtime.block_on(log.flush());
         }
+    }
+
+    /// Whether the relay, while it runs, knows that a device was revoked.
+    #[must_use]
+    pub fn holds_revocation(&self, device: DeviceId) -> bool {
+        let found =
+            (self.log.as_ref()).and_then(|log| self.wait(log.device(device)).ok().flatten());
+        found.is_some_and(|record| record.revoked)
     }
 
     /// Takes a parcel that somebody brings; gives the answers for its authors.

@@ -144,6 +144,7 @@ fn add(
         revoked_ms: None,
         copy: None,
         enrolled_deeds: None,
+        revoking_deeds: None,
         durable_deeds: 0,
         last_sync: None,
         is_clone: false,

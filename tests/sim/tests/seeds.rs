@@ -150,3 +150,18 @@ fn a_full_disk_once_kept_words_back() {
 fn refusals_once_left_gaps() {
     once_failed(Profile::Hostile, &[5, 64, 299, 316]);
 }
+
+/// A parcel brought a word to the relay that was erased there, and the pack that had it
+/// was kept.
+#[test]
+fn a_late_parcel_once_brought_back_what_was_erased() {
+    once_failed(Profile::Hostile, &[272]);
+}
+
+/// A revocation came while entries of the same account log came again, to a phone that
+/// had just started: what the lost tablet had published still counted there (250). The
+/// phone that had revoked it was put back to a copy before it had told anybody (479).
+#[test]
+fn revoked_means_revoked_after_a_restart() {
+    once_failed(Profile::Hostile, &[250, 479]);
+}

@@ -21,7 +21,7 @@ impl Writer<'_> {
     /// Judges and stores one entry.
     pub(super) async fn append(
         &mut self,
-        _from: Option<DeviceId>,
+        from: Option<DeviceId>,
         entry: &Entry,
     ) -> Result<Outcome, ServerError> {
         let header = entry.header();
@@ -32,6 +32,7 @@ impl Writer<'_> {
         if header.sequence <= last || judges_nothing() {
             self.write_rows().await?;
             if let Some(outcome) = self.known(entry.id()).await? {
+                self.note_if_erased(from, entry).await?;
                 return Ok(outcome);
             }
         }

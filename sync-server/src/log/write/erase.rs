@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use stunity_model::events::{Erase, Event};
 use stunity_model::permit::SpaceKind;
 use stunity_model::{Roles, erasure, rows};
-use stunity_proto::{Entry, EntryId, Kind};
+use stunity_proto::{DeviceId, Entry, EntryId, Kind};
 
 use super::Writer;
 use super::project::searchable_row;
@@ -22,6 +22,10 @@ pub(super) struct Erasures {
     by: Vec<(i64, Entry)>,
     /// Entries that came after their erasure.
     late: Vec<EntryId>,
+    /// Devices whose packs have brought again what was erased before.
+    again: BTreeSet<DeviceId>,
+    /// What was erased came again: the pack that had it is not kept.
+    pub came_again: bool,
     /// Something was erased: old pages and the WAL have it until they are cleaned.
     pub done: bool,
 }
@@ -54,6 +58,23 @@ impl Writer<'_> {
         };
         if awaited.contains(&id) {
             self.batch.erasures.late.push(id);
+        }
+        Ok(())
+    }
+
+    /// Notes that an entry which is stored already has come with something that was
+    /// erased in it.
+    pub(super) async fn note_if_erased(
+        &mut self,
+        from: Option<DeviceId>,
+        entry: &Entry,
+    ) -> Result<(), ServerError> {
+        if let Some((_, stored)) = self.find(entry.id()).await?
+            && (stored.ops().zip(entry.ops()))
+                .any(|((_, kept), (_, came))| kept.is_none() && came.is_some())
+        {
+            self.batch.erasures.came_again = true;
+            self.batch.erasures.again.extend(from);
         }
         Ok(())
     }
@@ -94,6 +115,13 @@ impl Writer<'_> {
         }
         if self.batch.erasures.done {
             self.clean_up().await?;
+        }
+        for device in std::mem::take(&mut self.batch.erasures.again) {
+            self.log.inner.keep.forget_uploads_of(device);
+            sql("DELETE FROM upload WHERE device = $1")
+                .bind(device.0)
+                .execute(&mut self.db)
+                .await?;
         }
         Ok(())
     }

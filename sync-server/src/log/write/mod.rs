@@ -20,13 +20,14 @@ use stunity_proto::pack::{ChainEntry, ChainKey};
 use stunity_proto::{AccountId, Entry, Hash, SpaceId};
 use stunity_sync::relay::{LiveBatch, encode_live};
 use stunity_sync::relay_store::{Advance, Appended, LogItem};
+use stunity_sync::replica::Outcome;
 use stunity_sync::{Position, Running, Target};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use super::authority::Authority;
 use super::keep::{Keep, Waiting};
-use super::{Inner, Log, Request};
+use super::{Inner, Log, Request, WholePack};
 use crate::db::{Connection, Source, Transaction};
 use crate::error::ServerError;
 use crate::metrics::count;
@@ -70,6 +71,8 @@ struct Batch {
     items: Vec<(LogItem, u64)>,
     rights: BTreeSet<AccountId>,
     erasures: Erasures,
+    /// Packs out of parcels, all of whose entries are stored.
+    packs: Vec<WholePack>,
     /// Another process has written since the batch before: nobody was told of it.
     others_wrote: bool,
     /// What live readers are told once it is durable.
@@ -179,10 +182,16 @@ pub(crate) async fn run(
                 }
             }
         }
-        if result.is_ok_and(|batch| batch.erasures.done) {
-            unfinished = true;
-            if !keeps_packs() {
+        if let Ok(batch) = result {
+            unfinished |= batch.erasures.done || batch.erasures.came_again;
+            if batch.erasures.done && !keeps_packs() {
                 log.inner.shared.forget();
+            }
+            // Where something was erased, or came again, it may be in any of them.
+            if !batch.erasures.done && !batch.erasures.came_again {
+                for pack in batch.packs {
+                    keep.upload(pack.device, pack.name, 0, pack.bytes);
+                }
             }
         }
         if unfinished {
@@ -300,12 +309,19 @@ impl Writer<'_> {
             Request::Append {
                 from,
                 entries,
+                pack,
                 answer,
             } => {
                 let first = self.batch.items.len();
                 let mut outcomes = Vec::with_capacity(entries.len());
                 for entry in &entries {
                     outcomes.push(self.append(from, entry).await?);
+                }
+                let is_stored = |outcome: &Outcome| {
+                    matches!(outcome, Outcome::Accepted(_) | Outcome::Pending { .. })
+                };
+                if outcomes.iter().all(is_stored) {
+                    self.batch.packs.extend(pack);
                 }
                 let rights = &self.batch.rights;
                 let rights_changed = entries
