@@ -219,6 +219,22 @@ impl Log {
         }
     }
 
+    /// Gives back an invitation that an account used up for nothing.
+    ///
+    /// # Errors
+    /// A database that fails.
+    pub async fn return_invitation(
+        &self,
+        code: [u8; 16],
+        account: AccountId,
+    ) -> Result<(), ServerError> {
+        let update =
+            sql("UPDATE invitation SET used_by = NULL WHERE code_hash = $1 AND used_by = $2")
+                .bind(Invitation::hash_code(&code).0)
+                .bind(account.0);
+        self.run(update).await.map(drop)
+    }
+
     /// The root that an account is bound to.
     ///
     /// # Errors

@@ -113,8 +113,8 @@ impl Log {
     /// A new account with its names and its password.
     ///
     /// # Errors
-    /// `password.short`, `password.long`, `login.taken` if one of the names is: then
-    /// nothing of it stays.
+    /// `password.short`, `password.long`, `login.taken` if one of the names is,
+    /// `account.registered` if the account has a password: then nothing of it stays.
     pub async fn register(
         &self,
         account: AccountId,
@@ -122,22 +122,37 @@ impl Log {
         password: &str,
     ) -> Result<(), ServerError> {
         let hash = self.hash(password).await?;
-        let now = self.now();
         // Names first: a credential comes only with all of them.
-        for name in names {
-            let kind = name.kind as i64;
+        for (index, name) in names.iter().enumerate() {
             let insert =
                 sql("INSERT INTO login_name VALUES ($1, $2, $3, NULL) ON CONFLICT DO NOTHING")
                     .bind(name.text.as_str())
-                    .bind(kind)
+                    .bind(name.kind as i64)
                     .bind(account.0);
             if self.run(insert).await? == 0 {
-                let undo = sql("DELETE FROM login_name WHERE account = $1").bind(account.0);
-                self.run(undo).await?;
+                self.give_back(account, &names[..index]).await?;
                 return Err(ServerError::Refused("login.taken"));
             }
         }
-        self.run(credential(account, hash, now)).await?;
+        let insert = sql("INSERT INTO credential VALUES ($1, $2, 0, $3) ON CONFLICT DO NOTHING")
+            .bind(account.0)
+            .bind(hash)
+            .bind(self.now());
+        if self.run(insert).await? == 0 {
+            self.give_back(account, names).await?;
+            return Err(ServerError::Refused("account.registered"));
+        }
+        Ok(())
+    }
+
+    /// Names that were taken for nothing.
+    async fn give_back(&self, account: AccountId, names: &[LoginName]) -> Result<(), ServerError> {
+        for name in names {
+            let delete = sql("DELETE FROM login_name WHERE name = $1 AND account = $2")
+                .bind(name.text.as_str())
+                .bind(account.0);
+            self.run(delete).await?;
+        }
         Ok(())
     }
 
@@ -152,13 +167,40 @@ impl Log {
         password: &str,
         account: AccountId,
     ) -> Result<(), ServerError> {
+        let hash = self.hash(password).await?;
+        self.set_login_hash(login, hash, account).await
+    }
+
+    /// As [`Log::set_login`], with a password that another system hashed by bcrypt or
+    /// Argon2id. At the first sign-in it is hashed anew.
+    ///
+    /// # Errors
+    /// `password.foreign` for another kind of hash; as [`Log::set_login`].
+    pub async fn import_login(
+        &self,
+        login: &str,
+        hash: &str,
+        account: AccountId,
+    ) -> Result<(), ServerError> {
+        let known = PasswordHash::new(hash).is_ok() || hash.parse::<bcrypt::HashParts>().is_ok();
+        if !known {
+            return Err(ServerError::Refused("password.foreign"));
+        }
+        self.set_login_hash(login, hash.to_owned(), account).await
+    }
+
+    async fn set_login_hash(
+        &self,
+        login: &str,
+        hash: String,
+        account: AccountId,
+    ) -> Result<(), ServerError> {
         let kind = match LoginName::typed(login) {
             name if name.contains('@') => NameKind::Email,
             name if name.starts_with('+') => NameKind::Phone,
             _ => NameKind::Username,
         };
         let name = LoginName::new(kind, login)?;
-        let hash = self.hash(password).await?;
         let insert = sql(
             "INSERT INTO login_name VALUES ($1, $2, $3, NULL) ON CONFLICT (name) \
              DO UPDATE SET kind = excluded.kind WHERE login_name.account = excluded.account",
@@ -238,20 +280,6 @@ impl Log {
             self.run(update.bind(found.account.0).bind(hash)).await?;
         }
         Ok(found)
-    }
-
-    /// Takes over a password hashed elsewhere: bcrypt or Argon2id.
-    ///
-    /// # Errors
-    /// `password.foreign` for another kind of hash; a database that fails.
-    pub async fn import_password(&self, account: AccountId, hash: &str) -> Result<(), ServerError> {
-        let known = hash.starts_with("$argon2id$") || hash.parse::<bcrypt::HashParts>().is_ok();
-        if !known {
-            return Err(ServerError::Refused("password.foreign"));
-        }
-        self.run(credential(account, hash.to_owned(), self.now()))
-            .await?;
-        Ok(())
     }
 
     fn now(&self) -> u64 {

@@ -112,6 +112,11 @@ impl Register {
     }
 }
 
+/// The 16 bytes of an invitation's code.
+fn invitation(code: &str) -> Option<[u8; 16]> {
+    from_hex(code)?.try_into().ok()
+}
+
 /// Makes an account and signs it in.
 #[utoipa::path(post, path = "/auth/register", tag = "auth", request_body = Register, responses(
     (status = 201, description = "Registered and signed in", body = TokenAnswer),
@@ -129,17 +134,20 @@ async fn register(
     let mut account = [0; 16];
     api.log.random().fill_bytes(&mut account);
     let mut account = AccountId(account);
-    match (api.settings.registration, &request.invitation) {
-        (_, Some(code)) => {
-            let code = from_hex(code).and_then(|code| <[u8; 16]>::try_from(code).ok());
-            let code =
-                code.ok_or_else(|| Problem::fields(&[("invitation", "invitation.malformed")]))?;
-            account = api.log.redeem_for_login(code, account).await?;
-        }
-        (Registration::Open, None) => {}
-        (Registration::Invited, None) => return Err(Problem::forbidden("invitation.missing")),
+    let malformed = || Problem::fields(&[("invitation", "invitation.malformed")]);
+    let code = match &request.invitation {
+        Some(code) => Some(invitation(code).ok_or_else(malformed)?),
+        None if api.settings.registration == Registration::Open => None,
+        None => return Err(Problem::forbidden("invitation.missing")),
+    };
+    if let Some(code) = code {
+        account = api.log.redeem_for_login(code, account).await?;
     }
-    api.log.register(account, &names, &request.password).await?;
+    let registered = (api.log).register(account, &names, &request.password).await;
+    if let (Err(_), Some(code)) = (&registered, code) {
+        api.log.return_invitation(code, account).await?;
+    }
+    registered?;
     if let Some(email) = names.iter().find(|name| name.kind == NameKind::Email) {
         api.send_code(Purpose::Verify, account, &email.text).await?;
     }

@@ -103,12 +103,15 @@ impl Api {
         let mut code = [0; 32];
         self.log.random().fill_bytes(&mut code);
         let code = to_hex(&code);
+        let now = self.log.now_ms();
+        let expired = sql("DELETE FROM one_time WHERE expires_ms < $1").bind(now);
+        self.log.run(expired).await?;
         let insert = sql("INSERT INTO one_time VALUES ($1, $2, $3, $4, $5)")
             .bind(<[u8; 32]>::from(Sha256::digest(code.as_bytes())))
             .bind(purpose as i64)
             .bind(account.0)
             .bind(address)
-            .bind(self.log.now_ms() + purpose.life_ms());
+            .bind(now + purpose.life_ms());
         self.log.run(insert).await?;
         let sent = match self.letter(purpose, address, &code) {
             Ok(letter) => self.mailer.send(letter).await,

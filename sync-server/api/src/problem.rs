@@ -91,7 +91,9 @@ impl Problem {
 fn status_of(code: &str) -> StatusCode {
     match code {
         "login.wrong" => StatusCode::UNAUTHORIZED,
-        "login.taken" | "invitation.used" | "space.exists" => StatusCode::CONFLICT,
+        "login.taken" | "account.registered" | "invitation.used" | "space.exists" => {
+            StatusCode::CONFLICT
+        }
         "account.unknown" | "space.unknown" => StatusCode::NOT_FOUND,
         "role.missing" | "vouched.never" | "lane.mismatch" => StatusCode::FORBIDDEN,
         _ => StatusCode::UNPROCESSABLE_ENTITY,

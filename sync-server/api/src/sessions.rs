@@ -50,6 +50,8 @@ impl Api {
     pub async fn begin_session(&self, who: SignedIn, agent: &str) -> Result<Issued, Problem> {
         let (sid, jti) = (id(self), hex(&id(self)));
         let now = self.log.now_ms();
+        let expired = sql("DELETE FROM session WHERE account = $1 AND expires_ms < $2");
+        self.log.run(expired.bind(who.account.0).bind(now)).await?;
         let agent: String = agent.chars().take(MAX_AGENT).collect();
         let insert = sql("INSERT INTO session VALUES ($1, $2, $3, $4, NULL, $5, $5, $6, $7)")
             .bind(sid)

@@ -6,6 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use stunity_e2e::School;
+use stunity_identity::StaffRoles;
+use stunity_proto::AccountId;
+use stunity_server::db::sql;
 use support::{Caller, text};
 
 async fn registered(school: &School) -> (Caller, Value) {
@@ -213,4 +216,80 @@ async fn who_tries_many_passwords_waits_and_nobody_else_does() {
     assert_eq!((status, code(&problem).as_str()), (429, "limit.tries"));
     assert!(problem["retryAfter"].as_u64().unwrap() <= 30);
     assert_eq!(sign_in("dara@school.kh", "a long word").await.0, 200);
+}
+
+#[tokio::test]
+async fn an_invitation_is_used_up_by_an_account_and_by_nothing_else() {
+    let school = School::new().await;
+    let (caller, me) = registered(&school).await;
+    let me = text(&me, "userId").parse().unwrap();
+    let offices = StaffRoles::default();
+    let register = async |invitation: &[u8], username: &str| {
+        let invitation: String = invitation
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let body =
+            json!({ "username": username, "password": "a long word", "invitation": invitation });
+        let (status, answer) = caller.post("auth/register", &body).await;
+        (status, code(&answer))
+    };
+    // A name that is taken leaves the invitation for another.
+    let anybodys = school.log.invite(offices, None).await.unwrap();
+    assert_eq!(
+        register(&anybodys, "dara").await,
+        (409, "login.taken".into())
+    );
+    assert_eq!(register(&anybodys, "sok").await.0, 201);
+    assert_eq!(
+        register(&anybodys, "bopha").await,
+        (409, "invitation.used".into())
+    );
+    // Whoever has a password already keeps it, and all names.
+    let mine = school.log.invite(offices, Some(me)).await.unwrap();
+    for name in ["another", "sok"] {
+        assert_eq!(register(&mine, name).await.0, 409);
+    }
+    let names = caller.get("users/me").await.1["names"]
+        .as_array()
+        .unwrap()
+        .len();
+    assert_eq!(names, 2);
+    // Staff come with a device.
+    let staff = school.log.invite(StaffRoles::TEACHER, None).await.unwrap();
+    assert_eq!(
+        register(&staff, "teacher").await,
+        (422, "invitation.device".into())
+    );
+}
+
+#[tokio::test]
+async fn a_password_hashed_elsewhere_signs_in_and_is_hashed_anew() {
+    let school = School::new().await;
+    let account = AccountId([0x5a; 16]);
+    let hash = bcrypt::hash("a long word", 4).unwrap();
+    school
+        .log
+        .import_login("sok", &hash, account)
+        .await
+        .unwrap();
+    let caller = Caller::new(&school);
+    let sign_in = async |password: &str| {
+        let body = json!({ "login": "sok", "password": password });
+        caller.post("auth/login", &body).await.0
+    };
+    assert_eq!(sign_in("another word").await, 401);
+    for _ in 0..2 {
+        assert_eq!(sign_in("a long word").await, 200);
+    }
+    let stored: Option<String> = sql("SELECT password FROM credential")
+        .scalar(school.log.database())
+        .await
+        .unwrap();
+    assert!(stored.unwrap().starts_with("$argon2id$"));
+    let refused = school.log.import_login("sok", "md5:00", account).await;
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "refused: password.foreign"
+    );
 }

@@ -77,8 +77,11 @@ enum Command {
         #[arg(long)]
         login: String,
         /// The password.
-        #[arg(long, env = "STUNITY_PASSWORD")]
-        password: String,
+        #[arg(long, env = "STUNITY_PASSWORD", required_unless_present = "hash")]
+        password: Option<String>,
+        /// The password as another system hashed it, by bcrypt or Argon2id.
+        #[arg(long, conflicts_with = "password")]
+        hash: Option<String>,
         /// The account, hexadecimal.
         #[arg(long)]
         account: AccountId,
@@ -256,10 +259,17 @@ async fn run(cli: Cli) -> Result<(), ServerError> {
         Command::SetLogin {
             login,
             password,
+            hash,
             account,
         } => {
             let log = open().await?;
-            log.set_login(&login, &password, account).await
+            match hash {
+                Some(hash) => log.import_login(&login, &hash, account).await,
+                None => {
+                    let password = password.unwrap_or_default();
+                    log.set_login(&login, &password, account).await
+                }
+            }
         }
         Command::School {
             command: SchoolCommand::RequestStaff { account },
