@@ -5,23 +5,21 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use stunity_model::Roles;
 use stunity_model::events::Enrol;
 use stunity_proto::{AccountId, Lane, SpaceId};
 use stunity_server::db::{Row, sql};
 use stunity_server::error::ServerError;
-use stunity_server::log::Vouch;
-use stunity_sync::replica::Outcome;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::caller::Caller;
-use crate::problem::{Problem, SignedOut};
+use crate::page::{Page, PageQuery, Place, Slice};
+use crate::problem::{BadPage, Forbidden, NotFound, Problem, SignedOut};
 use crate::state::Api;
+use crate::stated::{Stated, Statement};
 
 /// The routes of this file.
 pub fn router() -> OpenApiRouter<Arc<Api>> {
@@ -31,11 +29,6 @@ pub fn router() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(lessons))
         .routes(routes!(enroll))
 }
-
-/// Courses on a page, if the caller does not say.
-const PAGE: u64 = 20;
-/// Courses on a page at most.
-const MAX_PAGE: u64 = 100;
 
 /// How hard a course is.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
@@ -92,63 +85,6 @@ fn role_words(roles: u64) -> Vec<&'static str> {
     .collect()
 }
 
-/// A page of courses, the newest first.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CoursePage {
-    /// The courses.
-    items: Vec<Course>,
-    /// For the page after this one; absent on the last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<String>,
-}
-
-/// Which page.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(rename_all = "camelCase")]
-pub struct PageQuery {
-    /// `nextCursor` of the page before.
-    cursor: Option<String>,
-    /// At most 100.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<u64>,
-}
-
-/// Where a page begins: after a course, by when it began and its id.
-struct Cursor {
-    began_ms: u64,
-    space: Vec<u8>,
-}
-
-impl Cursor {
-    fn parse(text: Option<&str>) -> Result<Self, Problem> {
-        let Some(text) = text else {
-            return Ok(Self {
-                began_ms: i64::MAX as u64,
-                space: Vec::new(),
-            });
-        };
-        let malformed = || Problem::new(StatusCode::BAD_REQUEST, "cursor.malformed");
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| malformed())?;
-        let (began, space) = bytes.split_first_chunk().ok_or_else(malformed)?;
-        let began_ms = u64::from_be_bytes(*began);
-        // Times stay below 2^63.
-        if space.len() != SpaceId::LEN || began_ms > i64::MAX as u64 {
-            return Err(malformed());
-        }
-        Ok(Self {
-            began_ms,
-            space: space.to_vec(),
-        })
-    }
-
-    fn text(&self) -> String {
-        let bytes = [&self.began_ms.to_be_bytes(), self.space.as_slice()].concat();
-        URL_SAFE_NO_PAD.encode(bytes)
-    }
-}
-
 /// A course's page is the last one published; members see it before it is published.
 const COURSES: &str = "SELECT c.space, c.received_ms, c.open, c.author, p.title, p.title_km, \
      p.description, p.description_km, p.category, p.level, p.published, \
@@ -184,22 +120,18 @@ fn read(row: &Row) -> Result<Course, ServerError> {
 
 /// The published courses of the school and those of the caller.
 #[utoipa::path(get, path = "/courses", tag = "courses", security(("bearer" = [])), params(PageQuery), responses(
-    (status = 200, description = "A page of courses", body = CoursePage),
-    (status = 400, description = "Not a cursor or a limit", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "A page of courses", body = Page<Course>),
+    BadPage,
     SignedOut,
 ))]
 async fn list(
     State(api): State<Arc<Api>>,
     caller: Caller,
     query: Result<Query<PageQuery>, QueryRejection>,
-) -> Result<Json<CoursePage>, Problem> {
+) -> Result<Json<Page<Course>>, Problem> {
     let Query(query) = query?;
-    let limit = query.limit.unwrap_or(PAGE);
-    if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "limit.range"));
-    }
-    let cursor = Cursor::parse(query.cursor.as_deref())?;
-    Ok(Json(api.course_page(caller.account, &cursor, limit).await?))
+    let slice = query.slice(SpaceId::LEN)?;
+    Ok(Json(api.course_page(caller.account, &slice).await?))
 }
 
 /// A course that the caller may see.
@@ -208,7 +140,7 @@ async fn list(
     responses(
         (status = 200, description = "The course", body = Course),
         SignedOut,
-        (status = 404, description = "No course that the caller may see", body = Problem, content_type = "application/problem+json"),
+        NotFound,
     )
 )]
 async fn course(
@@ -253,8 +185,8 @@ pub struct Lessons {
     responses(
         (status = 200, description = "The lessons", body = Lessons),
         SignedOut,
-        (status = 403, description = "Not a member", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No course that the caller may see", body = Problem, content_type = "application/problem+json"),
+        Forbidden,
+        NotFound,
     )
 )]
 async fn lessons(
@@ -270,16 +202,6 @@ async fn lessons(
     Ok(Json(Lessons { items }))
 }
 
-/// What became of a statement.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Stated {
-    /// The entry in the log that states it.
-    entry: String,
-    /// `done`, or `pending` if staff must accept it first.
-    state: &'static str,
-}
-
 /// Enrols the caller in a course that is open.
 #[utoipa::path(post, path = "/courses/{id}/enroll", tag = "courses", security(("bearer" = [])),
     params(("id" = String, Path, description = "The course")),
@@ -287,8 +209,8 @@ pub struct Stated {
         (status = 201, description = "Enrolled", body = Stated),
         (status = 202, description = "Staff must accept it", body = Stated),
         SignedOut,
-        (status = 403, description = "The course is not open", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No course that the caller may see", body = Problem, content_type = "application/problem+json"),
+        Forbidden,
+        NotFound,
         (status = 409, description = "A member already", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -296,62 +218,43 @@ async fn enroll(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<(StatusCode, Json<Stated>), Problem> {
+) -> Result<Statement, Problem> {
     let space = id.parse().map_err(|_| Problem::not_found())?;
     if !api.course(caller.account, space).await?.roles.is_empty() {
         return Err(Problem::new(StatusCode::CONFLICT, "member.already"));
     }
-    let enrol = Enrol {
-        account: caller.account,
-    };
-    let vouch = Vouch {
-        author: caller.account,
-        space,
-        lane: Lane::One(caller.account),
-        events: vec![enrol.into()],
-    };
-    let (entry, outcome) = api.log.vouch(vouch).await?;
-    let (status, state) = match outcome {
-        Outcome::Accepted(_) => (StatusCode::CREATED, "done"),
-        Outcome::Pending { .. } => (StatusCode::ACCEPTED, "pending"),
-        Outcome::Refused { code, .. } => return Err(Problem::forbidden(&code)),
-    };
-    let entry = entry.to_string();
-    Ok((status, Json(Stated { entry, state })))
+    let account = caller.account;
+    let enrol = Enrol { account };
+    api.state(account, space, Lane::One(account), vec![enrol.into()])
+        .await
 }
 
 impl Api {
     async fn course_page(
         &self,
         caller: AccountId,
-        after: &Cursor,
-        limit: u64,
-    ) -> Result<CoursePage, ServerError> {
+        slice: &Slice,
+    ) -> Result<Page<Course>, ServerError> {
         let text = format!(
-            "{COURSES} AND (c.received_ms < $2 OR (c.received_ms = $2 AND c.space < $3)) \
+            "{COURSES} AND (c.received_ms, c.space) < ($2, $3) \
              ORDER BY c.received_ms DESC, c.space DESC LIMIT $4"
         );
-        // One more says whether there is another page.
-        let mut rows = sql(text)
+        let rows = sql(text)
             .bind(caller.0)
-            .bind(after.began_ms)
-            .bind(after.space.as_slice())
-            .bind(limit + 1)
+            .bind(slice.after.at)
+            .bind(slice.after.id.as_slice())
+            .bind(slice.limit + 1)
             .all(self.log.database())
             .await?;
-        let more = rows.len() as u64 > limit;
-        rows.truncate(limit as usize);
-        let next_cursor = match rows.last() {
-            Some(row) if more => Some(Cursor {
-                space: row.get(0)?,
-                began_ms: row.get(1)?,
-            }),
-            _ => None,
+        let item = |row: &Row| -> Result<_, ServerError> {
+            let place = Place {
+                id: row.get(0)?,
+                at: row.get(1)?,
+            };
+            Ok((place, read(row)?))
         };
-        Ok(CoursePage {
-            items: rows.iter().map(read).collect::<Result<_, _>>()?,
-            next_cursor: next_cursor.map(|cursor| cursor.text()),
-        })
+        let items = rows.iter().map(item).collect::<Result<_, _>>()?;
+        Ok(Page::new(items, slice.limit))
     }
 
     async fn course(&self, caller: AccountId, space: SpaceId) -> Result<Course, Problem> {

@@ -9,6 +9,7 @@
 //! - [`letters`]: codes sent by mail;
 //! - [`limits`]: how often something may be tried;
 //! - [`caller`]: who asks;
+//! - [`page`], [`stated`]: how lists are read and how anything is written;
 //! - [`auth`], [`users`], [`courses`]: the routes;
 //! - [`state`]: what every handler shares, and the router.
 
@@ -17,9 +18,11 @@ pub mod caller;
 pub mod courses;
 pub mod letters;
 pub mod limits;
+pub mod page;
 pub mod problem;
 pub mod sessions;
 pub mod state;
+pub mod stated;
 pub mod tokens;
 pub mod users;
 

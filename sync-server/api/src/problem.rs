@@ -73,6 +73,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not-found")
     }
 
+    /// What the log refused, with the status that its code has.
+    #[must_use]
+    pub fn refused(code: &str) -> Self {
+        Self::new(status_of(code), code)
+    }
+
     /// Fields that are wrong.
     #[must_use]
     pub fn fields(errors: &[(&str, &str)]) -> Self {
@@ -95,7 +101,9 @@ fn status_of(code: &str) -> StatusCode {
             StatusCode::CONFLICT
         }
         "account.unknown" | "space.unknown" => StatusCode::NOT_FOUND,
-        "role.missing" | "vouched.never" | "lane.mismatch" => StatusCode::FORBIDDEN,
+        "role.missing" | "vouched.never" | "lane.mismatch" | "enrolment.closed" => {
+            StatusCode::FORBIDDEN
+        }
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
@@ -103,7 +111,7 @@ fn status_of(code: &str) -> StatusCode {
 impl From<ServerError> for Problem {
     fn from(error: ServerError) -> Self {
         match error {
-            ServerError::Refused(code) => Self::new(status_of(code), code),
+            ServerError::Refused(code) => Self::refused(code),
             ServerError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "relay.stopping"),
             other => {
                 tracing::error!(error = %other, "request failed");
@@ -156,14 +164,29 @@ impl IntoResponses for BadBody {
     }
 }
 
-/// What every route for those who signed in answers to others.
-pub struct SignedOut;
+/// Answers that many routes share: a status, and in which case.
+macro_rules! answers {
+    ($($(#[$doc:meta])* $name:ident $status:literal $description:literal)*) => {$(
+        $(#[$doc])*
+        pub struct $name;
 
-impl IntoResponses for SignedOut {
-    fn responses() -> BTreeMap<String, RefOr<Described>> {
-        let answer = described("No access token, or one that does not hold");
-        BTreeMap::from([("401".to_owned(), answer)])
-    }
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Described>> {
+                BTreeMap::from([($status.to_owned(), described($description))])
+            }
+        }
+    )*};
+}
+
+answers! {
+    /// What every route for those who signed in answers to others.
+    SignedOut "401" "No access token, or one that does not hold"
+    /// What every page answers to a wrong question.
+    BadPage "400" "Not a cursor or a limit"
+    /// What the permission table does not give the caller.
+    Forbidden "403" "Not for this caller; `code` says why"
+    /// Nothing there, or nothing that the caller may know of.
+    NotFound "404" "Nothing that the caller may see"
 }
 
 impl IntoResponse for Problem {

@@ -8,7 +8,7 @@ use stunity_e2e::Class;
 use stunity_model::Roles;
 use stunity_model::events::CoursePublish;
 use stunity_proto::Lane;
-use support::{Caller, text};
+use support::{Caller, registered, text};
 
 fn page(title: &str, published: bool) -> CoursePublish {
     CoursePublish {
@@ -20,13 +20,6 @@ fn page(title: &str, published: bool) -> CoursePublish {
         level: 1,
         published,
     }
-}
-
-async fn signed_in(class: &Class, name: &str) -> Caller {
-    let caller = Caller::new(&class.school);
-    let body = json!({ "username": name, "password": "a long word" });
-    let (_, answer) = caller.post("auth/register", &body).await;
-    caller.with(&text(&answer, "accessToken"))
 }
 
 #[tokio::test]
@@ -50,7 +43,7 @@ async fn who_enrols_through_the_api_is_in_the_teachers_class_list_and_reads_the_
         .unwrap();
     class.school.sync(&mut class.teacher).await;
 
-    let caller = signed_in(&class, "sok").await;
+    let caller = registered(&class.school, "sok").await;
     let (status, courses) = caller.get("courses").await;
     assert_eq!(
         (status, courses["items"].as_array().unwrap().len()),
@@ -103,7 +96,7 @@ async fn pages_neither_repeat_nor_skip_and_hide_what_is_not_published() {
             .unwrap();
     }
     class.school.sync(&mut class.teacher).await;
-    let caller = signed_in(&class, "sok").await;
+    let caller = registered(&class.school, "sok").await;
     let mut titles = Vec::new();
     let mut path = "courses?limit=2".to_owned();
     loop {

@@ -1,5 +1,6 @@
 //! A client of the API as anybody would write one.
-use serde_json::Value;
+#![allow(dead_code)] // No test needs all of it.
+use serde_json::{Value, json};
 use stunity_e2e::School;
 
 /// Calls the API of a school, as somebody or as nobody.
@@ -36,6 +37,16 @@ impl Caller {
         self.call("POST", path, Some(body.clone())).await
     }
 
+    /// As [`Caller::get`].
+    pub async fn put(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.call("PUT", path, Some(body.clone())).await
+    }
+
+    /// As [`Caller::get`].
+    pub async fn delete(&self, path: &str) -> (u16, Value) {
+        self.call("DELETE", path, None).await
+    }
+
     async fn call(&self, method: &'static str, path: &str, body: Option<Value>) -> (u16, Value) {
         let (url, token) = (format!("{}/{path}", self.base), self.token.clone());
         let call = move || {
@@ -63,6 +74,14 @@ impl Caller {
         };
         tokio::task::spawn_blocking(call).await.unwrap()
     }
+}
+
+/// Somebody who registered under this name, without a device.
+pub async fn registered(school: &School, name: &str) -> Caller {
+    let caller = Caller::new(school);
+    let body = json!({ "username": name, "password": "a long word" });
+    let (_, answer) = caller.post("auth/register", &body).await;
+    caller.with(&text(&answer, "accessToken"))
 }
 
 /// A field of text.

@@ -1,0 +1,96 @@
+//! Writing: what the caller states becomes an entry that this node signs for the account.
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use stunity_model::events::Event;
+use stunity_proto::{AccountId, EntryId, Lane, SpaceId};
+use stunity_server::log::Vouch;
+use stunity_sync::replica::Outcome;
+use utoipa::ToSchema;
+
+use crate::problem::Problem;
+use crate::state::Api;
+
+/// What became of a statement.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Stated {
+    /// The entry in the log that states it.
+    pub entry: String,
+    /// `done`, or `pending` if somebody must accept it first.
+    pub state: State,
+}
+
+/// Whether a statement has effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It has effect.
+    Done,
+    /// Somebody must accept it first.
+    Pending,
+}
+
+/// An entry that was taken: 201 where it has effect, 202 where it waits.
+#[derive(Clone, Copy, Debug)]
+pub struct Statement {
+    /// The entry.
+    pub entry: EntryId,
+    /// Whether it has effect.
+    pub state: State,
+}
+
+impl Statement {
+    /// 202 where it waits, else `done`.
+    #[must_use]
+    pub fn status(&self, done: StatusCode) -> StatusCode {
+        match self.state {
+            State::Done => done,
+            State::Pending => StatusCode::ACCEPTED,
+        }
+    }
+
+    /// As it is shown.
+    #[must_use]
+    pub fn shown(&self) -> Stated {
+        Stated {
+            entry: self.entry.to_string(),
+            state: self.state,
+        }
+    }
+}
+
+impl IntoResponse for Statement {
+    fn into_response(self) -> Response {
+        (self.status(StatusCode::CREATED), Json(self.shown())).into_response()
+    }
+}
+
+impl Api {
+    /// Signs events for `author` in one entry and stores it.
+    ///
+    /// # Errors
+    /// The table's code with its status where the entry is refused.
+    pub async fn state(
+        &self,
+        author: AccountId,
+        space: SpaceId,
+        lane: Lane,
+        events: Vec<Event>,
+    ) -> Result<Statement, Problem> {
+        let vouch = Vouch {
+            author,
+            space,
+            lane,
+            events,
+        };
+        let (entry, outcome) = self.log.vouch(vouch).await?;
+        let state = match outcome {
+            Outcome::Accepted(_) => State::Done,
+            Outcome::Pending { .. } => State::Pending,
+            Outcome::Refused { code, .. } => return Err(Problem::refused(&code)),
+        };
+        Ok(Statement { entry, state })
+    }
+}
