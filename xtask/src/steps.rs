@@ -33,6 +33,9 @@ fn cargo(args: &[&str]) -> Result<Outcome, String> {
     tools::run(&mut tools::cargo(args)).map(|()| Outcome::Passed)
 }
 
+/// The module, in any file of tests, whose tests `--quick` leaves out.
+const LONG: &str = "long::";
+
 /// All steps, in order.
 pub const STEPS: &[Step] = &[
     Step {
@@ -62,7 +65,12 @@ pub const STEPS: &[Step] = &[
     Step {
         name: "tests",
         quick: true,
-        run: || cargo(&["test", "--workspace"]),
+        run: || cargo(&["test", "--workspace", "--", "--skip", LONG]),
+    },
+    Step {
+        name: "long",
+        quick: false,
+        run: || cargo(&["test", "--workspace", "--tests", "--", LONG]),
     },
     Step {
         name: "fortnight",

@@ -178,7 +178,11 @@ impl Session {
         self.outgoing.retain(|_, out| out.upload.pack != pack);
         replica.drop_upload(pack)?;
         self.explicit = true;
-        self.send_outbox(replica, now, effects)
+        // A fork noticed meanwhile may leave nothing to send again.
+        self.settle_fork(replica)?;
+        self.send_what_waits(replica, now, effects)?;
+        self.tell_if_caught_up(effects);
+        Ok(())
     }
 }
 
