@@ -1,7 +1,9 @@
 //! Which grade counts: supersession and conflict.
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use stunity_proto::ObjectId;
+use stunity_proto::{AccountId, EntryId, ObjectId};
+
+use crate::handed_in::WorkKey;
 
 /// One grade of a piece of work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +62,108 @@ pub fn fold(grades: &[GradeFact], choices: &[Choice]) -> Standing {
         [one] => Standing::Counts(*one),
         _ => Standing::Conflict(left),
     }
+}
+
+/// One grade, as written in the staff's lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// The grade.
+    pub grade: ObjectId,
+    /// The entry that carries it.
+    pub entry: EntryId,
+    /// Who gave it.
+    pub author: AccountId,
+    /// Given through an API.
+    pub vouched: bool,
+    /// The entry that was graded.
+    pub attempt: Option<EntryId>,
+    /// Points, in hundredths.
+    pub points: u64,
+    /// What is said about it.
+    pub feedback: String,
+    /// When a relay received it.
+    pub received_ms: Option<u64>,
+    /// The grades that its author knew and replaces.
+    pub supersedes: Vec<ObjectId>,
+}
+
+/// All grades of one pupil for one assignment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Graded {
+    /// The assignment.
+    pub assignment: ObjectId,
+    /// The pupil.
+    pub student: AccountId,
+    /// Every grade that has effect, in the relay's order.
+    pub grades: Vec<Given>,
+    /// Which one counts, or which conflict.
+    pub standing: Standing,
+    /// The pupil has handed in again since the attempt that the counting grade
+    /// was given for.
+    pub handed_in_again: bool,
+}
+
+/// A grade as its pupil sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Released {
+    /// The assignment.
+    pub assignment: ObjectId,
+    /// The pupil.
+    pub student: AccountId,
+    /// The grade.
+    pub grade: ObjectId,
+    /// The entry in which the grade was written.
+    pub grade_entry: EntryId,
+    /// The entry that was graded.
+    pub attempt: Option<EntryId>,
+    /// Points, in hundredths.
+    pub points: u64,
+    /// What is said about it.
+    pub feedback: String,
+    /// When a relay received the release.
+    pub received_ms: Option<u64>,
+}
+
+/// Folds the grades of a course, in the relay's order. `latest` is the newest attempt
+/// at each piece of work.
+#[must_use]
+pub fn of_course(
+    grades: impl IntoIterator<Item = (WorkKey, Given)>,
+    mut choices: BTreeMap<WorkKey, Vec<Choice>>,
+    latest: &BTreeMap<WorkKey, EntryId>,
+) -> Vec<Graded> {
+    let mut works: BTreeMap<WorkKey, Vec<Given>> = BTreeMap::new();
+    for (work, grade) in grades {
+        let all = works.entry(work).or_default();
+        // A copied phone may give the same in two entries.
+        if !(all.iter()).any(|known| (known.grade, known.author) == (grade.grade, grade.author)) {
+            all.push(grade);
+        }
+    }
+    let graded = |(work, grades): (WorkKey, Vec<Given>)| {
+        let fact = |grade: &Given| GradeFact {
+            grade: grade.grade,
+            supersedes: grade.supersedes.clone(),
+        };
+        let facts: Vec<GradeFact> = grades.iter().map(fact).collect();
+        let standing = fold(&facts, &choices.remove(&work).unwrap_or_default());
+        let graded = match &standing {
+            Standing::Counts(id) => (grades.iter())
+                .find(|grade| grade.grade == *id)
+                .and_then(|grade| grade.attempt),
+            _ => None,
+        };
+        let newest = latest.get(&work);
+        let (assignment, student) = work;
+        Graded {
+            handed_in_again: graded.is_some() && newest.is_some_and(|n| Some(*n) != graded),
+            assignment,
+            student,
+            grades,
+            standing,
+        }
+    };
+    works.into_iter().map(graded).collect()
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@
 //! - [`judge`]: whether an entry is valid, the same on relay and clients;
 //! - [`rows`]: what an event adds to the projections;
 //! - [`erasure`]: which operations may go, and by whom;
-//! - [`timeliness`], [`grades`], [`quiz`], [`work`], [`social`], [`guardians`]:
-//!   what is derived on reading.
+//! - [`timeliness`], [`grades`], [`quiz`], [`work`], [`handed_in`], [`states`],
+//!   [`social`], [`guardians`]: what is derived on reading.
 //!
 //! Everything is a pure function of entries and receipts; nothing depends on
 //! the order of arrival. The normative text is `docs/protocol/07-events.md`.
@@ -17,6 +17,7 @@ pub mod events;
 mod fields;
 pub mod grades;
 pub mod guardians;
+pub mod handed_in;
 pub mod judge;
 pub mod membership;
 pub mod metered;
@@ -25,6 +26,7 @@ pub mod quiz;
 pub mod rows;
 pub mod sabotage;
 pub mod social;
+pub mod states;
 mod tables;
 pub mod timeliness;
 pub mod work;

@@ -26,6 +26,39 @@ pub struct Row {
     pub values: Vec<Value>,
 }
 
+/// The last row of each key, in the order of their first appearance: of several facts
+/// about one thing the latest in the relay's order counts.
+pub fn latest<K: Ord + Clone, T>(rows: impl IntoIterator<Item = (K, T)>) -> Vec<T> {
+    let mut places = std::collections::BTreeMap::new();
+    let mut out: Vec<T> = Vec::new();
+    for (key, row) in rows {
+        match places.get(&key) {
+            Some(&place) => out[place] = row,
+            None => {
+                places.insert(key, out.len());
+                out.push(row);
+            }
+        }
+    }
+    out
+}
+
+/// Files that stand one after the other in a column.
+#[must_use]
+pub fn split_blobs(column: &[u8]) -> Vec<stunity_proto::BlobId> {
+    (column.chunks_exact(32))
+        .filter_map(|id| id.try_into().ok().map(stunity_proto::BlobId))
+        .collect()
+}
+
+/// Objects that stand one after the other in a column.
+#[must_use]
+pub fn split_objects(column: &[u8]) -> Vec<stunity_proto::ObjectId> {
+    (column.chunks_exact(16))
+        .filter_map(|id| id.try_into().ok().map(stunity_proto::ObjectId))
+        .collect()
+}
+
 fn blob(bytes: impl AsRef<[u8]>) -> Value {
     Value::Blob(bytes.as_ref().to_vec())
 }

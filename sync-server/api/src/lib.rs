@@ -9,12 +9,15 @@
 //! - [`letters`]: codes sent by mail;
 //! - [`limits`]: how often something may be tried;
 //! - [`caller`]: who asks;
-//! - [`page`], [`stated`]: how lists are read and how anything is written;
+//! - [`page`], [`body`], [`stated`]: how lists are read, bodies judged, anything written;
+//! - [`classwork`]: what was handed in, graded and done, folded as devices fold it;
 //! - [`auth`], [`users`], [`courses`]: the routes;
 //! - [`state`]: what every handler shares, and the router.
 
 pub mod auth;
+pub mod body;
 pub mod caller;
+pub mod classwork;
 pub mod courses;
 pub mod letters;
 pub mod limits;

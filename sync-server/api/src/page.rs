@@ -34,6 +34,17 @@ pub struct Slice {
     pub limit: u64,
 }
 
+impl Slice {
+    /// For lists that go down by id alone: an id above those of this page.
+    #[must_use]
+    pub fn below(&self) -> Vec<u8> {
+        match self.after == Place::TOP {
+            true => vec![0xff; 33],
+            false => self.after.id.clone(),
+        }
+    }
+}
+
 impl PageQuery {
     /// What is asked for, of a list whose ids have `id_len` bytes.
     ///
@@ -81,7 +92,16 @@ impl Place {
         Ok(Self { at, id })
     }
 
-    fn text(&self) -> String {
+    /// Of a list that goes down by id alone.
+    #[must_use]
+    pub fn of(id: impl Into<Vec<u8>>) -> Self {
+        let id = id.into();
+        Self { at: 0, id }
+    }
+
+    /// As the cursor of the page after it.
+    #[must_use]
+    pub fn text(&self) -> String {
         URL_SAFE_NO_PAD.encode([&self.at.to_be_bytes(), self.id.as_slice()].concat())
     }
 }

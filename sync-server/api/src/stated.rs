@@ -2,9 +2,10 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use rand_core::RngCore;
 use serde::Serialize;
 use stunity_model::events::Event;
-use stunity_proto::{AccountId, EntryId, Lane, SpaceId};
+use stunity_proto::{AccountId, EntryId, Lane, ObjectId, SpaceId};
 use stunity_server::log::Vouch;
 use stunity_sync::replica::Outcome;
 use utoipa::ToSchema;
@@ -16,6 +17,18 @@ use crate::state::Api;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Stated {
+    /// The entry in the log that states it.
+    pub entry: String,
+    /// `done`, or `pending` if somebody must accept it first.
+    pub state: State,
+}
+
+/// Something that was made.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Made {
+    /// What was made.
+    pub id: String,
     /// The entry in the log that states it.
     pub entry: String,
     /// `done`, or `pending` if somebody must accept it first.
@@ -51,6 +64,22 @@ impl Statement {
         }
     }
 
+    /// The answer about something that was there before: 202 where the statement
+    /// waits, else `done`.
+    pub fn answer(&self, done: StatusCode) -> (StatusCode, Json<Stated>) {
+        (self.status(done), Json(self.shown()))
+    }
+
+    /// The answer about something that was made.
+    pub fn made(&self, id: impl std::fmt::Display) -> (StatusCode, Json<Made>) {
+        let Stated { entry, state } = self.shown();
+        let id = id.to_string();
+        (
+            self.status(StatusCode::CREATED),
+            Json(Made { id, entry, state }),
+        )
+    }
+
     /// As it is shown.
     #[must_use]
     pub fn shown(&self) -> Stated {
@@ -68,6 +97,14 @@ impl IntoResponse for Statement {
 }
 
 impl Api {
+    /// An id for something new.
+    #[must_use]
+    pub fn new_object(&self) -> ObjectId {
+        let mut id = [0; ObjectId::LEN];
+        self.log.random().fill_bytes(&mut id);
+        ObjectId(id)
+    }
+
     /// Signs events for `author` in one entry and stores it.
     ///
     /// # Errors

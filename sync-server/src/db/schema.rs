@@ -44,6 +44,10 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/008_accounts.sql"),
         postgres: include_str!("../../migrations/postgres/008_accounts.sql"),
     },
+    Migration {
+        sqlite: include_str!("../../migrations/sqlite/010_members.sql"),
+        postgres: include_str!("../../migrations/postgres/010_members.sql"),
+    },
 ];
 
 /// Brings the database to the newest version, in one transaction.

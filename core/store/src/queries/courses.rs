@@ -1,9 +1,10 @@
 //! Courses, who is in them, lessons, assignments.
 use rusqlite::{OptionalExtension, Row, params};
 use stunity_model::Roles;
+use stunity_model::rows::latest;
 use stunity_proto::{AccountId, ObjectId, SpaceId};
 
-use super::{LATEST_FIRST, LATEST_LAST, latest};
+use super::{LATEST_FIRST, LATEST_LAST};
 use crate::database::uint;
 use crate::{Store, StoreError};
 

@@ -2,88 +2,23 @@
 use std::collections::BTreeMap;
 
 use rusqlite::params;
-use stunity_model::grades::{self, Choice, GradeFact, Standing};
+use stunity_model::grades::{self, Choice};
+use stunity_model::handed_in::WorkKey;
+use stunity_model::rows::{latest, split_objects};
 use stunity_proto::{AccountId, EntryId, Lane, ObjectId, SpaceId};
 
-use super::LATEST_LAST;
+use super::{GradeRow, GradesRow, LATEST_LAST, ReleaseRow};
 use crate::database::uint;
 use crate::{Store, StoreError};
-
-/// One grade, as written in the staff's lane.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GradeRow {
-    /// The grade.
-    pub grade: ObjectId,
-    /// The entry that carries it.
-    pub entry: EntryId,
-    /// Who gave it.
-    pub author: AccountId,
-    /// Given through an API: counts only where the course says so.
-    pub vouched: bool,
-    /// The entry that was graded.
-    pub attempt: Option<EntryId>,
-    /// Points, in hundredths.
-    pub points: u64,
-    /// What is said about it.
-    pub feedback: String,
-    /// When a relay received it.
-    pub received_ms: Option<u64>,
-}
-
-/// All grades of one pupil for one assignment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GradesRow {
-    /// The assignment.
-    pub assignment: ObjectId,
-    /// The pupil.
-    pub student: AccountId,
-    /// Every grade, in the relay's order.
-    pub grades: Vec<GradeRow>,
-    /// Which one counts, or which conflict.
-    pub standing: Standing,
-    /// The pupil has handed in again since the attempt that the counting grade
-    /// was given for.
-    pub handed_in_again: bool,
-}
-
-/// A grade as its pupil sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReleaseRow {
-    /// The assignment.
-    pub assignment: ObjectId,
-    /// The pupil.
-    pub student: AccountId,
-    /// The grade.
-    pub grade: ObjectId,
-    /// The entry in which the grade was written.
-    pub grade_entry: EntryId,
-    /// The entry that was graded.
-    pub attempt: Option<EntryId>,
-    /// Points, in hundredths.
-    pub points: u64,
-    /// What is said about it.
-    pub feedback: String,
-    /// When a relay received the release.
-    pub received_ms: Option<u64>,
-}
-
-type Work = (ObjectId, AccountId);
-
-fn ids(bytes: &[u8]) -> Vec<ObjectId> {
-    bytes
-        .chunks_exact(16)
-        .filter_map(|chunk| chunk.try_into().ok())
-        .map(ObjectId)
-        .collect()
-}
 
 fn entry_of(bytes: Option<Vec<u8>>) -> Option<EntryId> {
     bytes.and_then(|bytes| EntryId::try_from(&bytes[..]).ok())
 }
 
 impl Store {
-    /// The grades of a course, of one pupil or all: for staff. Grades given
-    /// through an API are listed, and count only by the course's policy.
+    /// The grades of a course, of one pupil or all: for staff. Those given through
+    /// an API are among them where the course's policy or a teacher's device says
+    /// that they count; the others wait, see [`Store::pending`].
     ///
     /// # Errors
     /// A database error.
@@ -92,10 +27,6 @@ impl Store {
         space: SpaceId,
         student: Option<AccountId>,
     ) -> Result<Vec<GradesRow>, StoreError> {
-        let counts_api = self
-            .course(space)?
-            .is_some_and(|course| course.counts_api_grades);
-        let mut works: BTreeMap<Work, (Vec<GradeRow>, Vec<GradeFact>)> = BTreeMap::new();
         let mut statement = self.conn.prepare_cached(&format!(
             "SELECT grade, assignment, student, attempt, points, feedback, supersedes,
                 entry, author, vouched, received_ms
@@ -103,65 +34,32 @@ impl Store {
              ORDER BY {LATEST_LAST}"
         ))?;
         let student = student.map(|student| student.0);
-        let rows = statement.query_map(params![&space.0, student], |row| {
-            let work = (ObjectId(row.get(1)?), AccountId(row.get(2)?));
-            let grade = GradeRow {
-                grade: ObjectId(row.get(0)?),
-                attempt: entry_of(row.get(3)?),
-                points: uint(row.get(4)?),
-                feedback: row.get(5)?,
-                entry: EntryId(row.get(7)?),
-                author: AccountId(row.get(8)?),
-                vouched: row.get(9)?,
-                received_ms: row.get::<_, Option<i64>>(10)?.map(uint),
-            };
-            Ok((work, grade, row.get::<_, Vec<u8>>(6)?))
-        })?;
-        for row in rows {
-            let (work, grade, supersedes) = row?;
-            let (all, facts) = works.entry(work).or_default();
-            // A copied phone may give the same in two entries.
-            if all
-                .iter()
-                .any(|known| known.grade == grade.grade && known.author == grade.author)
-            {
-                continue;
-            }
-            if !grade.vouched || counts_api {
-                facts.push(GradeFact {
-                    grade: grade.grade,
-                    supersedes: ids(&supersedes),
-                });
-            }
-            all.push(grade);
-        }
-        let mut choices = self.choices(space)?;
-        let latest = self.latest_attempts(space)?;
-        Ok(works
-            .into_iter()
-            .map(|((assignment, student), (grades, facts))| {
-                let chosen = choices.remove(&(assignment, student)).unwrap_or_default();
-                let standing = grades::fold(&facts, &chosen);
-                let graded = match &standing {
-                    Standing::Counts(id) => grades
-                        .iter()
-                        .find(|grade| grade.grade == *id)
-                        .and_then(|grade| grade.attempt),
-                    _ => None,
+        let grades = statement
+            .query_map(params![&space.0, student], |row| {
+                let work = (ObjectId(row.get(1)?), AccountId(row.get(2)?));
+                let grade = GradeRow {
+                    grade: ObjectId(row.get(0)?),
+                    attempt: entry_of(row.get(3)?),
+                    points: uint(row.get(4)?),
+                    feedback: row.get(5)?,
+                    supersedes: split_objects(&row.get::<_, Vec<u8>>(6)?),
+                    entry: EntryId(row.get(7)?),
+                    author: AccountId(row.get(8)?),
+                    vouched: row.get(9)?,
+                    received_ms: row.get::<_, Option<i64>>(10)?.map(uint),
                 };
-                let newest = latest.get(&(assignment, student));
-                GradesRow {
-                    handed_in_again: graded.is_some() && newest.is_some_and(|n| Some(*n) != graded),
-                    assignment,
-                    student,
-                    grades,
-                    standing,
-                }
-            })
-            .collect())
+                Ok((work, grade))
+            })?
+            .collect::<Result<Vec<_>, _>>()?;
+        let choices = self.choices(space)?;
+        Ok(grades::of_course(
+            grades,
+            choices,
+            &self.latest_attempts(space)?,
+        ))
     }
 
-    fn choices(&self, space: SpaceId) -> Result<BTreeMap<Work, Vec<Choice>>, StoreError> {
+    fn choices(&self, space: SpaceId) -> Result<BTreeMap<WorkKey, Vec<Choice>>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT assignment, student, grade, over FROM p_grade_choice WHERE space = ?1",
         )?;
@@ -172,10 +70,10 @@ impl Store {
                 row.get::<_, Vec<u8>>(3)?,
             ))
         })?;
-        let mut choices: BTreeMap<Work, Vec<Choice>> = BTreeMap::new();
+        let mut choices: BTreeMap<WorkKey, Vec<Choice>> = BTreeMap::new();
         for row in rows {
             let (work, grade, over) = row?;
-            let over = ids(&over);
+            let over = split_objects(&over);
             choices
                 .entry(work)
                 .or_default()
@@ -184,7 +82,7 @@ impl Store {
         Ok(choices)
     }
 
-    fn latest_attempts(&self, space: SpaceId) -> Result<BTreeMap<Work, EntryId>, StoreError> {
+    fn latest_attempts(&self, space: SpaceId) -> Result<BTreeMap<WorkKey, EntryId>, StoreError> {
         let mut statement = self.conn.prepare_cached(&format!(
             "SELECT assignment, lane, entry FROM p_submission
              WHERE space = ?1 AND assignment IS NOT NULL ORDER BY attempt, {LATEST_LAST}"
@@ -244,6 +142,6 @@ impl Store {
                 out.push(((release.assignment, student), release));
             }
         }
-        Ok(super::latest(out))
+        Ok(latest(out))
     }
 }

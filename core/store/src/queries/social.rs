@@ -2,11 +2,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Row, params};
-use stunity_model::rows::split_cells;
+use stunity_model::rows::{split_blobs, split_cells};
 use stunity_model::social::PostKind;
 use stunity_proto::{AccountId, BlobId, EntryId, ObjectId, SpaceId};
 
-use super::{LATEST_LAST, blob_ids};
+use super::LATEST_LAST;
 use crate::database::{int, uint};
 use crate::{Store, StoreError};
 
@@ -138,7 +138,7 @@ fn post_of(row: &Row<'_>) -> rusqlite::Result<PostRow> {
         likes: uint(row.get(10)?),
         comments: uint(row.get(11)?),
         hidden: row.get::<_, Option<bool>>(12)?.unwrap_or(false),
-        media: blob_ids(row.get(14)?),
+        media: split_blobs(&row.get::<_, Option<Vec<u8>>>(14)?.unwrap_or_default()),
         votes: vec![0; options.len()],
         options,
         own_vote: None,

@@ -1,6 +1,7 @@
 //! A client of the API as anybody would write one.
 #![allow(dead_code)] // No test needs all of it.
 use serde_json::{Value, json};
+use stunity_client::Client;
 use stunity_e2e::School;
 
 /// Calls the API of a school, as somebody or as nobody.
@@ -82,6 +83,21 @@ pub async fn registered(school: &School, name: &str) -> Caller {
     let body = json!({ "username": name, "password": "a long word" });
     let (_, answer) = caller.post("auth/register", &body).await;
     caller.with(&text(&answer, "accessToken"))
+}
+
+/// Somebody with a device, signed in by a password that the relay's holder set.
+pub async fn signed_in(school: &School, device: &Client, name: &str) -> Caller {
+    let account = device.store().account();
+    (school.log.set_login(name, "a long word", account).await).unwrap();
+    let caller = Caller::new(school);
+    let body = json!({ "login": name, "password": "a long word" });
+    let (_, answer) = caller.post("auth/login", &body).await;
+    caller.with(&text(&answer, "accessToken"))
+}
+
+/// A status and its code, of a problem.
+pub fn refused((status, problem): (u16, Value)) -> (u16, String) {
+    (status, text(&problem, "code"))
 }
 
 /// A field of text.

@@ -1,7 +1,8 @@
 //! What this node signs for an account: vouched entries (docs/protocol/07-events.md).
 use stunity_identity::sign_entry;
 use stunity_model::events::Event;
-use stunity_proto::pack::ChainKey;
+use stunity_proto::limits::MAX_INCARNATION;
+use stunity_proto::pack::{ChainEntry, ChainKey};
 use stunity_proto::{AccountId, Body, Entry, EntryId, Header, Heads, Kind, Lane, Signer, SpaceId};
 use stunity_sync::replica::Outcome;
 
@@ -33,6 +34,40 @@ impl Writer<'_> {
         Ok((entry.id(), outcome))
     }
 
+    /// The chain of this node in a lane that an entry may go on which cites these heads.
+    /// Cited heads never go backwards in a chain, and a pupil cites an enrolment that
+    /// others do not, so not all authors share one.
+    async fn chain_of(
+        &mut self,
+        author: AccountId,
+        (space, lane): (SpaceId, Lane),
+        heads: &[EntryId],
+    ) -> Result<(ChainKey, Option<(u64, ChainEntry)>), ServerError> {
+        let mut key = ChainKey {
+            signer: Signer::Node(self.log.keys().node.node_id()),
+            incarnation: 0,
+            space,
+            lane,
+        };
+        let [a, b, c, ..] = author.0;
+        // Where two authors come to the same number, the next one is free.
+        let mut next = u32::from_be_bytes([0, a, b, c]);
+        loop {
+            let head = self.chain(&key).await?;
+            let goes_on = match (&head, self.authority.course(space)) {
+                (Some((_, head)), Some(course)) => {
+                    course.membership.covers(heads, &head.heads.membership)
+                }
+                _ => true,
+            };
+            if goes_on {
+                return Ok((key, head));
+            }
+            key.incarnation = next;
+            next = (next + 1) & MAX_INCARNATION;
+        }
+    }
+
     /// An entry of this node for an account.
     pub(super) async fn vouched(
         &mut self,
@@ -43,13 +78,7 @@ impl Writer<'_> {
     ) -> Result<Entry, ServerError> {
         let log = self.log.clone();
         let keys = log.keys();
-        let key = ChainKey {
-            signer: Signer::Node(keys.node.node_id()),
-            incarnation: 0,
-            space,
-            lane,
-        };
-        let head = self.chain(&key).await?;
+        let (key, head) = self.chain_of(author, (space, lane), &heads).await?;
         let mut salt = [0; 16];
         rand_core::RngCore::fill_bytes(&mut log.random(), &mut salt);
         let body = Body::new(salt, events.iter().map(Event::encode).collect());
@@ -60,7 +89,7 @@ impl Writer<'_> {
             author,
             signer: key.signer,
             certificate: keys.chain.node.hash(),
-            incarnation: 0,
+            incarnation: key.incarnation,
             sequence: head.as_ref().map_or(1, |(sequence, _)| sequence + 1),
             previous: head.map(|(_, head)| head.id),
             heads: Heads {
