@@ -25,6 +25,8 @@ pub struct NewCourse {
     pub open: bool,
     /// A phone's own interval counts for timeliness.
     pub counts_attested: bool,
+    /// Grades written through an API count.
+    pub counts_api_grades: bool,
 }
 
 /// An assignment to be published.
@@ -132,7 +134,7 @@ impl Client {
             imported: false,
             open: course.open,
             counts_attested: course.counts_attested,
-            counts_api_grades: false,
+            counts_api_grades: course.counts_api_grades,
             foreign_id: None,
         };
         let page = CoursePublish {

@@ -27,6 +27,7 @@ mod members;
 mod parcels;
 mod place;
 mod platform;
+mod proposals;
 mod quiz;
 mod school;
 mod session;

@@ -2,7 +2,9 @@
 use stunity_model::Roles;
 use stunity_model::events::{AcceptPending, MemberCutOff, MemberRemove};
 use stunity_proto::{AccountId, EntryId, Lane, SpaceId};
+use stunity_store::PendingOp;
 
+use crate::commands::op;
 use crate::{Client, ClientError};
 
 /// Every role.
@@ -19,6 +21,15 @@ impl Client {
         course: SpaceId,
         account: AccountId,
     ) -> Result<(), ClientError> {
+        let removal = self.removal(course, account)?;
+        self.enqueue(&[removal]).map(|_| ())
+    }
+
+    pub(crate) fn removal(
+        &self,
+        course: SpaceId,
+        account: AccountId,
+    ) -> Result<PendingOp, ClientError> {
         if account == self.me() {
             return Err(ClientError::Invalid("member.oneself"));
         }
@@ -29,10 +40,10 @@ impl Client {
         // Also of a pupil: in `all` the others must know where what counts ends. They see
         // an id, and no name.
         let lane = Lane::All;
-        match self.store.last_entries(course, account)? {
-            Some(last) => self.state(course, lane, MemberCutOff { account, last }),
-            None => self.state(course, lane, MemberRemove { account }),
-        }
+        Ok(match self.store.last_entries(course, account)? {
+            Some(last) => op(course, lane, MemberCutOff { account, last }, None),
+            None => op(course, lane, MemberRemove { account }, None),
+        })
     }
 
     /// As staff, gives effect to an entry that waits for it, see

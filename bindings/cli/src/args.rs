@@ -80,6 +80,9 @@ pub enum Command {
     /// What waits for the staff of a course.
     #[command(subcommand)]
     Pending(crate::pending::Pending),
+    /// What an API asks this account to sign.
+    #[command(subcommand)]
+    Proposals(crate::proposals::Proposals),
     /// Lessons.
     #[command(subcommand)]
     Lesson(Lesson),
@@ -421,6 +424,9 @@ pub enum Course {
         /// Anyone in the school may enrol.
         #[arg(long)]
         open: bool,
+        /// Grades that come through an API count; else they wait for the staff.
+        #[arg(long)]
+        counts_api_grades: bool,
     },
     /// Lists courses.
     List,

@@ -14,12 +14,14 @@ pub fn run(client: &mut Client, command: Course, json: bool) -> Result<(), Clien
             title_km,
             description,
             open,
+            counts_api_grades,
         } => {
             let space = client.create_course(NewCourse {
                 title,
                 title_km,
                 description,
                 open,
+                counts_api_grades,
                 counts_attested: false,
             })?;
             created(json, "course", space);

@@ -15,6 +15,7 @@ mod learn;
 mod parcel;
 mod pending;
 mod progress;
+mod proposals;
 mod quiz;
 mod run;
 mod school;

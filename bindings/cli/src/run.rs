@@ -84,6 +84,7 @@ fn with_client(client: &mut Client, command: Command, json: bool) -> Result<Exit
         Command::Storage => accounts::storage(client, json)?,
         Command::Course(command) => course::run(client, command, json)?,
         Command::Pending(command) => crate::pending::run(client, command, json)?,
+        Command::Proposals(command) => crate::proposals::run(client, command, json)?,
         Command::Lesson(command) => course::lesson(client, command, json)?,
         Command::Assignment(command) => course::assignment(client, command, json)?,
         Command::Draft(command) => crate::draft::run(client, command, json)?,

@@ -10,7 +10,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use stunity_e2e::School;
 use stunity_identity::StaffRoles;
-use stunity_proto::AccountId;
+use stunity_model::Event;
+use stunity_model::events::{CourseGenesis, CoursePublish, Opaque, Proposal};
+use stunity_proto::{AccountId, Lane, SpaceId};
+use stunity_server::log::Vouch;
 use stunity_server::platform::System;
 use support::{Device, join};
 
@@ -440,4 +443,60 @@ async fn what_waits_for_staff_is_listed_and_accepted() {
         lessons
     );
     assert_eq!(teacher.ok(&["status"])["lacks_space"], false);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_api_asks_for_is_shown_whole_and_signed_or_dismissed() {
+    let school = School::new().await;
+    let (teacher, account) = join(&school, "teacher", StaffRoles::TEACHER).await;
+    let author: AccountId = account.parse().unwrap();
+    for (title, n) in [("Optics", 1), ("Alchemy", 2)] {
+        let genesis = CourseGenesis {
+            salt: 0,
+            imported: false,
+            open: false,
+            counts_attested: false,
+            counts_api_grades: true,
+            foreign_id: None,
+        };
+        let page = CoursePublish {
+            title: title.into(),
+            title_km: None,
+            description: String::new(),
+            description_km: None,
+            category: String::new(),
+            level: 0,
+            published: true,
+        };
+        let events: [Event; 2] = [genesis.into(), page.into()];
+        let proposal = Proposal {
+            space: SpaceId([n; 16]),
+            lane: Lane::All,
+            events: events.map(|event| Opaque(event.encode())).into(),
+        };
+        let vouch = Vouch {
+            author,
+            space: author.space(),
+            lane: Lane::Private,
+            events: vec![proposal.into()],
+        };
+        school.log.vouch(vouch).await.unwrap();
+    }
+    teacher.sync();
+    let asked = teacher.ok(&["proposals", "list"]);
+    assert_eq!(asked.as_array().unwrap().len(), 2);
+    assert_eq!(asked[0]["purpose"], "course.create");
+    assert_eq!(asked[0]["events"][0]["name"], "CourseGenesis");
+    assert_eq!(asked[0]["events"][0]["says"]["counts_api_grades"], true);
+    assert_eq!(asked[0]["events"][1]["says"]["title"], "Optics");
+    teacher.ok(&["proposals", "confirm", &text(&asked[0], "proposal")]);
+    teacher.ok(&["proposals", "dismiss", &text(&asked[1], "proposal")]);
+    teacher.sync();
+    assert_eq!(teacher.ok(&["proposals", "list"]), json!([]));
+    let again = teacher.run(&["proposals", "confirm", &text(&asked[1], "proposal")]);
+    assert_eq!(again.1["error"], "proposal.unknown");
+    let courses = teacher.ok(&["course", "list"]);
+    assert_eq!(courses.as_array().unwrap().len(), 1);
+    assert_eq!(courses[0]["title"], "Optics");
+    assert_eq!(teacher.ok(&["status"])["refused"], 0);
 }

@@ -2,7 +2,9 @@
 //! its type code and its fields, in one accepted encoding. A type never changes:
 //! a new need gets a new code.
 use stunity_proto::cbor::{Reader, Writer};
-use stunity_proto::{AccountId, BlobId, DecodeError, DocId, EntryId, GroupId, Hash, ObjectId};
+use stunity_proto::{
+    AccountId, BlobId, DecodeError, DocId, EntryId, GroupId, Hash, Lane, ObjectId, SpaceId,
+};
 
 pub use crate::fields::Opaque;
 use crate::fields::{Field, record};
@@ -613,6 +615,23 @@ events! {
     140 Seen {
         /// The newest that was seen, milliseconds since 1970.
         until_ms: u64,
+    }
+    /// An API asks a device of the account to sign something, see [`crate::proposals`].
+    /// It decides nothing.
+    141 Proposal {
+        /// Where the events are to stand.
+        space: SpaceId,
+        /// In which lane.
+        lane: Lane,
+        /// The events, encoded.
+        events: Vec<Opaque>,
+    }
+    /// A device has answered a proposal.
+    142 ProposalEnd {
+        /// The entry that states the proposal.
+        proposal: EntryId,
+        /// Signed; else dismissed.
+        accepted: bool,
     }
     /// Operations are erased everywhere.
     150 Erase {

@@ -1,7 +1,7 @@
 //! How the fields of events are written.
 use stunity_proto::cbor::{Reader, Writer};
 use stunity_proto::{
-    AccountId, BlobId, DecodeError, DocId, EntryId, GroupId, Hash, ObjectId, SpaceId,
+    AccountId, BlobId, DecodeError, DocId, EntryId, GroupId, Hash, Lane, ObjectId, SpaceId,
 };
 
 /// Items in a list of an event: a class, a quiz or a batch stays below.
@@ -33,6 +33,16 @@ macro_rules! id_fields {
 id_fields!(
     AccountId, BlobId, DocId, EntryId, GroupId, Hash, ObjectId, SpaceId
 );
+
+/// In its key form: the kind, and the id where it has one.
+impl Field for Lane {
+    fn write(&self, w: &mut Writer) {
+        w.bytes(&self.to_key());
+    }
+    fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Self::from_key(r.bytes()?)
+    }
+}
 
 impl Field for u64 {
     fn write(&self, w: &mut Writer) {

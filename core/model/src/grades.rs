@@ -110,6 +110,8 @@ pub struct Released {
     pub assignment: ObjectId,
     /// The pupil.
     pub student: AccountId,
+    /// Who released it.
+    pub author: AccountId,
     /// The grade.
     pub grade: ObjectId,
     /// The entry in which the grade was written.

@@ -433,6 +433,13 @@ fn check_event(
         Event::AssignmentPublish(e) if !crate::work::is_sound(e) => {
             return refuse("event.malformed");
         }
+        // Its entry names it, so it stands there alone.
+        Event::Proposal(e) => {
+            crate::proposals::read(e).map_err(Verdict::Refuse)?;
+            if header.kinds.len() != 1 {
+                return refuse("proposal.malformed");
+            }
+        }
         Event::Comment(e) => check_text(&e.text)?,
         Event::Report(e) => check_text(&e.reason)?,
         Event::Rsvp(e) if e.answer > 2 => return refuse("event.malformed"),

@@ -5,6 +5,7 @@
 //! - [`membership`]: roles in a course at the heads that an entry cites;
 //! - [`judge`]: whether an entry is valid, the same on relay and clients;
 //! - [`rows`]: what an event adds to the projections;
+//! - [`proposals`]: what an API asks a device to sign;
 //! - [`erasure`]: which operations may go, and by whom;
 //! - [`timeliness`], [`grades`], [`quiz`], [`work`], [`handed_in`], [`states`],
 //!   [`social`], [`guardians`]: what is derived on reading.
@@ -22,6 +23,7 @@ pub mod judge;
 pub mod membership;
 pub mod metered;
 pub mod permit;
+pub mod proposals;
 pub mod quiz;
 pub mod rows;
 pub mod sabotage;

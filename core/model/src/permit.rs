@@ -167,6 +167,8 @@ pub const RULES: &[Rule] = &[
     rule(98, Course, ALL | ONE, Member, Yes),
     rule(98, Account, ACCOUNT, Self_, Yes),
     rule(140, Account, PRIVATE, Self_, Yes),
+    rule(141, Account, PRIVATE, Self_, Yes),
+    rule(142, Account, PRIVATE, Self_, No),
     rule(150, Course, ALL | STAFF | ONE | GROUP, Member, No),
     rule(150, Account, ACCOUNT, Self_, No),
     rule(151, Course, STAFF | GROUP, Member, No),

@@ -13,7 +13,7 @@ pub use crate::tables::{COMMON, TABLES, Table, Type, Value, schema, table};
 
 /// Rises whenever an event gives other rows than before: projections are then
 /// built again from the entries.
-pub const FOLD_VERSION: u32 = 2;
+pub const FOLD_VERSION: u32 = 3;
 
 /// A row without the columns that every table has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -342,6 +342,8 @@ pub fn rows(event: &Event) -> Vec<Row> {
         Event::DocumentSuccessor(e) => one("successor", vec![blob(e.document), blob(e.successor)]),
         Event::Vote(e) => one("vote", vec![blob(e.post), int(e.option)]),
         Event::Rsvp(e) => one("rsvp", vec![blob(e.post), Value::Int(i64::from(e.answer))]),
+        Event::Proposal(_) => one("proposal", vec![blob(event.encode())]),
+        Event::ProposalEnd(e) => one("proposal_end", vec![blob(e.proposal), flag(e.accepted)]),
         Event::Moderate(e) => one(
             "moderation",
             vec![blob(e.target), flag(e.hidden), text(&e.reason)],

@@ -31,6 +31,8 @@ pub struct Work {
     pub attempts_left: Option<u64>,
     /// Points that the pupil was shown, in hundredths.
     pub points: Option<u64>,
+    /// They are a mark by an answer key, no grade that a teacher released.
+    pub by_key: bool,
     /// Most points, in hundredths.
     pub max_points: u64,
     /// Handed in again after what was graded.
@@ -65,6 +67,7 @@ pub struct Mark {
 struct Shown {
     attempt: Option<EntryId>,
     points: u64,
+    by_key: bool,
     received_ms: Option<u64>,
 }
 
@@ -118,6 +121,7 @@ impl Classwork {
                 let mark = Shown {
                     attempt: Some(piece.entry),
                     points: mark.points,
+                    by_key: true,
                     received_ms: mark.received_ms,
                 };
                 shown.insert(*key, mark);
@@ -132,6 +136,7 @@ impl Classwork {
                 let release = Shown {
                     attempt: release.attempt,
                     points: release.points,
+                    by_key: false,
                     received_ms: release.received_ms,
                 };
                 shown.insert(key, release);
@@ -178,6 +183,7 @@ impl Classwork {
             attempts_left: (terms.attempts > 0).then(|| terms.attempts.saturating_sub(attempt)),
             // Imported scores are of a hundred, as the points of their assignments.
             points: (shown.map(|shown| shown.points)).or(imported.map(|score| score * 100)),
+            by_key: shown.is_some_and(|shown| shown.by_key),
             max_points: terms.max_points,
             handed_in_again: shown.is_some() && !is_current,
             lacks: latest.and_then(|latest| latest.lacks),

@@ -341,6 +341,17 @@ pub const TABLES: &[Table] = &[
         columns: &[("until_ms", Int)],
         index: &[],
     },
+    // A proposal as it was stated; what it asks for is read by `proposals`.
+    Table {
+        name: "proposal",
+        columns: &[("event", Blob)],
+        index: &[],
+    },
+    Table {
+        name: "proposal_end",
+        columns: &[("proposal", Blob), ("accepted", Int)],
+        index: &["proposal"],
+    },
     Table {
         name: "moderation",
         columns: &[("target", Blob), ("hidden", Int), ("reason", Text)],

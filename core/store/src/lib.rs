@@ -67,7 +67,8 @@ pub use parcels::{CarriedParcel, Exported, ParcelImport, ParcelTo, Span};
 pub use queries::{
     AssignmentRow, CommentRow, CourseRow, DueMark, FeedRow, GradeRow, GradesRow, GuardianRow,
     HistoricalRow, LessonRow, MarkRow, MemberRow, Notice, NoticeKind, PendingRow, PostRow,
-    ProgressRow, QuizAttemptRow, QuizRow, ReleaseRow, ReportRow, SubmissionRow, WorkRow,
+    ProgressRow, ProposalRow, QuizAttemptRow, QuizRow, ReleaseRow, ReportRow, SubmissionRow,
+    WorkRow,
 };
 pub use search::Hit;
 pub use status::{ClockAnchor, DataUse, Item, ItemState, RefusedEntry, Unsent};

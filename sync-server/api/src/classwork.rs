@@ -263,7 +263,7 @@ impl Api {
 
     async fn releases(&self, scope: Scope<'_>) -> Result<Vec<Released>, ServerError> {
         let columns = "t.grade, t.grade_entry, t.assignment, t.lane, t.attempt, t.points, \
-                       t.feedback, t.received_ms";
+                       t.feedback, t.received_ms, t.author";
         let rows = scope
             .in_lanes(columns, "p_release t", LATEST_LAST)
             .all(self.log.database())
@@ -278,6 +278,7 @@ impl Api {
                 grade_entry: entry(row, 1)?,
                 assignment: object(row, 2)?,
                 student,
+                author: AccountId::try_from(row.get::<&[u8]>(8)?)?,
                 attempt: entry_if(row, 4)?,
                 points: row.get(5)?,
                 feedback: row.get(6)?,

@@ -11,9 +11,10 @@
 //! - [`caller`]: who asks;
 //! - [`page`], [`body`], [`stated`]: how lists are read, bodies judged, anything written;
 //! - [`classwork`]: what was handed in, graded and done, folded as devices fold it;
-//! - [`auth`], [`users`], [`courses`]: the routes;
+//! - [`auth`], [`users`], [`courses`], [`assignments`], [`proposals`]: the routes;
 //! - [`state`]: what every handler shares, and the router.
 
+pub mod assignments;
 pub mod auth;
 pub mod body;
 pub mod caller;
@@ -23,6 +24,7 @@ pub mod letters;
 pub mod limits;
 pub mod page;
 pub mod problem;
+pub mod proposals;
 pub mod sessions;
 pub mod state;
 pub mod stated;

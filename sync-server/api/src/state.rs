@@ -18,7 +18,7 @@ use crate::letters::Mailer;
 use crate::limits::Tries;
 use crate::problem::Problem;
 use crate::tokens::Tokens;
-use crate::{auth, courses, users};
+use crate::{assignments, auth, courses, proposals, users};
 
 /// Bytes of a body: text of a submission and its envelope.
 const MAX_BODY: usize = 256 * 1024;
@@ -102,7 +102,9 @@ pub fn router(api: Arc<Api>) -> Router {
     let routes = OpenApiRouter::new()
         .merge(auth::router())
         .merge(users::router())
-        .merge(courses::router());
+        .merge(courses::router())
+        .merge(proposals::router())
+        .merge(assignments::router());
     let (api_routes, document) = OpenApiRouter::with_openapi(described())
         .nest("/api", routes.clone())
         .split_for_parts();

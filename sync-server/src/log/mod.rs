@@ -17,6 +17,7 @@ mod page;
 mod read;
 mod refold;
 mod shared;
+mod waiting;
 mod write;
 
 use std::path::Path;
@@ -33,6 +34,7 @@ use tokio::time::Instant;
 pub use backup::restore;
 pub use bus::{Bus, Subscriber};
 pub use inbox::{Inbox, Message};
+pub use waiting::Waiting;
 
 use crate::blobs::Blobs;
 use crate::db::{Database, Source, Statement, migrate, sql};

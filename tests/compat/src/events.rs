@@ -1,6 +1,6 @@
 //! Every event of the model.
 use stunity_model::events::*;
-use stunity_proto::{AccountId, BlobId, DocId, EntryId, Hash, ObjectId};
+use stunity_proto::{AccountId, BlobId, DocId, EntryId, Hash, Lane, ObjectId};
 
 use crate::Case;
 use crate::values::*;
@@ -338,6 +338,17 @@ fn posts() -> Vec<Event> {
         }
         .into(),
         Seen { until_ms: MS }.into(),
+        Proposal {
+            space: SPACE,
+            lane: Lane::One(ACCOUNT),
+            events: vec![Opaque(Event::from(Enrol { account: ACCOUNT }).encode())],
+        }
+        .into(),
+        ProposalEnd {
+            proposal: ENTRY,
+            accepted: true,
+        }
+        .into(),
         Erase {
             entry: ENTRY,
             ops: vec![0, 300],

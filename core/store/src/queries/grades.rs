@@ -115,7 +115,8 @@ impl Store {
     ) -> Result<Vec<ReleaseRow>, StoreError> {
         let lane = student.map(|student| Lane::One(student).to_key());
         let mut statement = self.conn.prepare_cached(&format!(
-            "SELECT grade, grade_entry, assignment, attempt, points, feedback, received_ms, lane
+            "SELECT grade, grade_entry, assignment, attempt, points, feedback, received_ms, lane,
+                author
              FROM p_release WHERE space = ?1 AND (?2 IS NULL OR lane = ?2)
              ORDER BY {LATEST_LAST}"
         ))?;
@@ -126,6 +127,7 @@ impl Store {
                     grade_entry: EntryId(row.get(1)?),
                     assignment: ObjectId(row.get(2)?),
                     student: AccountId::ZERO,
+                    author: AccountId(row.get(8)?),
                     attempt: entry_of(row.get(3)?),
                     points: uint(row.get(4)?),
                     feedback: row.get(5)?,

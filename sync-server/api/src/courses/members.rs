@@ -4,9 +4,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use stunity_model::Roles;
-use stunity_proto::{AccountId, SpaceId};
+use stunity_model::events::{Enrol, MemberAdd, MemberRemove};
+use stunity_proto::{AccountId, Lane, SpaceId};
 use stunity_server::db::{Row, sql};
 use stunity_server::error::ServerError;
 use utoipa::ToSchema;
@@ -14,15 +15,18 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Enrolment, role_words};
-use crate::body::path_id;
+use crate::body::{Body, path_id};
 use crate::caller::Caller;
 use crate::page::{Page, PageQuery, Place, Slice};
-use crate::problem::{BadPage, Forbidden, NotFound, Problem, SignedOut};
+use crate::problem::{BadBody, BadPage, Forbidden, NotFound, Problem, SignedOut};
+use crate::proposals::{Proposal, Proposed};
 use crate::state::Api;
 
 /// The routes of this file.
 pub fn router() -> OpenApiRouter<Arc<Api>> {
-    OpenApiRouter::new().routes(routes!(members))
+    OpenApiRouter::new()
+        .routes(routes!(members))
+        .routes(routes!(add, remove))
 }
 
 /// Somebody in a course.
@@ -69,6 +73,96 @@ async fn members(
     Ok(Json(api.members(space, &slice).await?))
 }
 
+/// A role that staff give.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum GivenRole {
+    /// Teaches.
+    Teacher,
+    /// Helps.
+    Assistant,
+    /// Learns.
+    Student,
+}
+
+/// What somebody is to be in a course.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MemberBody {
+    /// The role.
+    role: GivenRole,
+}
+
+/// Asks a device of the caller to take somebody into a course.
+#[utoipa::path(put, path = "/courses/{id}/members/{account}", tag = "courses",
+    security(("bearer" = [])),
+    params(
+        ("id" = String, Path, description = "The course"),
+        ("account" = String, Path, description = "Who"),
+    ),
+    request_body = MemberBody,
+    responses(
+        (status = 202, description = "A device of the caller is asked", body = Proposal),
+        BadBody,
+        SignedOut,
+        Forbidden,
+        NotFound,
+    )
+)]
+async fn add(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path((id, account)): Path<(String, String)>,
+    body: Body<MemberBody>,
+) -> Result<Proposed, Problem> {
+    let (space, account): (_, AccountId) = (path_id(&id)?, path_id(&account)?);
+    let Json(MemberBody { role }) = body?;
+    api.joined(caller.account, space).await?;
+    if !api.is_account(account).await? {
+        return Err(Problem::not_found());
+    }
+    let staff = |roles: Roles| {
+        let roles = roles.0;
+        (Lane::All, MemberAdd { account, roles }.into())
+    };
+    let (lane, event) = match role {
+        GivenRole::Teacher => staff(Roles::TEACHER),
+        GivenRole::Assistant => staff(Roles::ASSISTANT),
+        GivenRole::Student => (Lane::One(account), Enrol { account }.into()),
+    };
+    api.propose(caller.account, space, lane, vec![event]).await
+}
+
+/// Asks a device of the caller to take somebody out of a course.
+#[utoipa::path(delete, path = "/courses/{id}/members/{account}", tag = "courses",
+    security(("bearer" = [])),
+    params(
+        ("id" = String, Path, description = "The course"),
+        ("account" = String, Path, description = "Who"),
+    ),
+    responses(
+        (status = 202, description = "A device of the caller is asked", body = Proposal),
+        SignedOut,
+        Forbidden,
+        NotFound,
+    )
+)]
+async fn remove(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path((id, account)): Path<(String, String)>,
+) -> Result<Proposed, Problem> {
+    let (space, account): (_, AccountId) = (path_id(&id)?, path_id(&account)?);
+    let course = api.joined(caller.account, space).await?;
+    // Who is in it and who is not is staff's to know.
+    if course.is_staff() && api.roles_in(account, space).await? == Roles::default() {
+        return Err(Problem::not_found());
+    }
+    let event = MemberRemove { account };
+    api.propose(caller.account, space, Lane::All, vec![event.into()])
+        .await
+}
+
 fn read(row: &Row) -> Result<(AccountId, Roles, Member), ServerError> {
     let account = AccountId::try_from(row.get::<&[u8]>(0)?)?;
     let roles = Roles(row.get(1)?);
@@ -84,6 +178,33 @@ fn read(row: &Row) -> Result<(AccountId, Roles, Member), ServerError> {
 }
 
 impl Api {
+    /// What an account is in a course.
+    ///
+    /// # Errors
+    /// A database that fails.
+    pub(crate) async fn roles_in(
+        &self,
+        account: AccountId,
+        space: SpaceId,
+    ) -> Result<Roles, ServerError> {
+        let roles = sql("SELECT roles FROM membership WHERE account = $1 AND space = $2")
+            .bind(account.0)
+            .bind(space.0)
+            .scalar(self.log.database())
+            .await?;
+        Ok(Roles(roles.unwrap_or(0)))
+    }
+
+    /// Whether anybody has this account, by keys or by a password.
+    async fn is_account(&self, account: AccountId) -> Result<bool, ServerError> {
+        let known = sql("SELECT 1 FROM account WHERE id = $1 \
+             UNION ALL SELECT 1 FROM credential WHERE account = $1")
+        .bind(account.0)
+        .optional(self.log.database())
+        .await?;
+        Ok(known.is_some())
+    }
+
     async fn members(&self, space: SpaceId, slice: &Slice) -> Result<Page<Member>, ServerError> {
         // A name that was shown in the course stands before one shown elsewhere.
         let rows = sql(

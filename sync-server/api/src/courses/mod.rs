@@ -1,6 +1,7 @@
 //! Courses as the API shows them, what staff publish of them, enrolling and leaving.
 pub mod lessons;
 pub mod members;
+pub mod pending;
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use stunity_model::Roles;
-use stunity_model::events::{CoursePublish, Enrol, Leave};
+use stunity_model::events::{CourseGenesis, CoursePublish, Enrol, Leave};
 use stunity_proto::{AccountId, Lane, SpaceId};
 use stunity_server::db::{Row, sql};
 use stunity_server::error::ServerError;
@@ -22,6 +23,7 @@ use crate::body::{Body, DESCRIPTION, Fields, TITLE, path_id, points};
 use crate::caller::Caller;
 use crate::page::{Page, PageQuery, Place, Slice};
 use crate::problem::{BadBody, BadPage, Forbidden, NotFound, Problem, SignedOut};
+use crate::proposals::{Proposal, Proposed};
 use crate::state::Api;
 use crate::stated::{Stated, Statement};
 
@@ -31,11 +33,12 @@ const CATEGORY: std::ops::RangeInclusive<usize> = 0..=100;
 /// The routes of this folder.
 pub fn router() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
-        .routes(routes!(list))
+        .routes(routes!(list, create))
         .routes(routes!(course, publish, withdraw))
         .routes(routes!(enroll, leave))
         .merge(lessons::router())
         .merge(members::router())
+        .merge(pending::router())
 }
 
 /// How hard a course is.
@@ -208,6 +211,81 @@ async fn list(
     Ok(Json(page))
 }
 
+/// A course to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewCourseBody {
+    /// The title.
+    #[schema(min_length = 1, max_length = 200)]
+    title: String,
+    /// The Khmer title.
+    #[schema(min_length = 1, max_length = 200)]
+    title_kh: Option<String>,
+    /// What it is about, as Markdown.
+    #[serde(default)]
+    #[schema(max_length = 5000)]
+    description: String,
+    /// The same in Khmer.
+    #[schema(max_length = 5000)]
+    description_kh: Option<String>,
+    /// The category.
+    #[serde(default)]
+    #[schema(max_length = 100)]
+    category: String,
+    /// How hard it is.
+    level: Level,
+    /// Visible to those who are not members.
+    published: bool,
+    /// Anybody in the school may enrol.
+    #[serde(default)]
+    open: bool,
+    /// A phone's own clock counts for whether work came in time.
+    #[serde(default)]
+    counts_attested: bool,
+    /// Grades that come through an API count.
+    #[serde(default)]
+    counts_api_grades: bool,
+}
+
+/// Asks a device of the caller to make a course: no relay may, for it would decide by
+/// which policy its pupils are graded.
+#[utoipa::path(post, path = "/courses", tag = "courses", security(("bearer" = [])),
+    request_body = NewCourseBody,
+    responses(
+        (status = 202, description = "A device of the caller is asked", body = Proposal),
+        BadBody,
+        SignedOut,
+        Forbidden,
+    )
+)]
+async fn create(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    body: Body<NewCourseBody>,
+) -> Result<Proposed, Problem> {
+    let Json(body) = body?;
+    let genesis = CourseGenesis {
+        salt: 0,
+        imported: false,
+        open: body.open,
+        counts_attested: body.counts_attested,
+        counts_api_grades: body.counts_api_grades,
+        foreign_id: None,
+    };
+    let page = CourseBody {
+        title: body.title,
+        title_kh: body.title_kh,
+        description: body.description,
+        description_kh: body.description_kh,
+        category: body.category,
+        level: body.level,
+        published: body.published,
+    };
+    let events = vec![genesis.into(), page.event()?.into()];
+    let space = SpaceId(api.new_object().0);
+    api.propose(caller.account, space, Lane::All, events).await
+}
+
 /// A course that the caller may see.
 #[utoipa::path(get, path = "/courses/{id}", tag = "courses", security(("bearer" = [])),
     params(("id" = String, Path, description = "The course")),
@@ -262,7 +340,7 @@ impl CourseBody {
     ///
     /// # Errors
     /// Texts that are too long.
-    pub(crate) fn event(self) -> Result<CoursePublish, Problem> {
+    fn event(self) -> Result<CoursePublish, Problem> {
         let mut fields = Fields::default();
         fields.text("title", &self.title, TITLE);
         fields.text_if("titleKh", self.title_kh.as_deref(), TITLE);
