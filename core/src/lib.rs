@@ -10,6 +10,7 @@ mod accounts;
 mod client;
 mod clock;
 mod commands;
+mod conversations;
 mod csv;
 mod devices;
 mod documents;
@@ -37,6 +38,7 @@ mod social;
 pub use accounts::Accounts;
 pub use client::Client;
 pub use commands::{NewAssignment, NewCourse, NewGrade, Work};
+pub use conversations::{Between, Receipt};
 pub use devices::DeviceRow;
 pub use documents::{DraftRow, Editing};
 #[cfg(not(target_family = "wasm"))]

@@ -107,6 +107,12 @@ pub enum Command {
     /// Posts, comments, polls, events.
     #[command(subcommand)]
     Social(crate::social::Social),
+    /// Conversations.
+    #[command(subcommand)]
+    Conversation(crate::conversation::Conversation),
+    /// Messages of conversations, sealed.
+    #[command(subcommand)]
+    Message(crate::conversation::Message),
     /// What happened to this account.
     Notifications {
         /// The time by which work is due soon, milliseconds since 1970; the last

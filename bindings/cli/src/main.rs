@@ -4,6 +4,7 @@
 //! (what was queued stays queued); 4 refused; 5 something needs attention.
 mod accounts;
 mod args;
+mod conversation;
 mod course;
 mod device;
 mod doctor;

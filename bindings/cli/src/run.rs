@@ -90,6 +90,8 @@ fn with_client(client: &mut Client, command: Command, json: bool) -> Result<Exit
         Command::Draft(command) => crate::draft::run(client, command, json)?,
         Command::Quiz(command) => crate::quiz::run(client, command, json)?,
         Command::Social(command) => crate::social::run(client, command, json)?,
+        Command::Conversation(command) => crate::conversation::run(client, command, json)?,
+        Command::Message(command) => crate::conversation::message(client, command, json)?,
         Command::Notifications { now_ms, seen } => {
             crate::social::notifications(client, now_ms, seen, json)?;
         }

@@ -11,7 +11,7 @@ use crate::sabotage::keeps_erased;
 /// Event types by which others are judged: they decide who may do what.
 #[must_use]
 pub fn is_authority(code: u16) -> bool {
-    matches!(code, 20..=27 | 40 | 42..=47)
+    matches!(code, 20..=27 | 40 | 42..=47 | 110 | 111)
 }
 
 /// Whether an operation can be erased. Keys, membership and erasures stay:
@@ -74,7 +74,7 @@ mod tests {
         let kept = TYPES
             .iter()
             .filter(|(code, _)| !is_erasable(Kind::Event(*code)));
-        assert_eq!(kept.count(), 8 + 7 + 2);
+        assert_eq!(kept.count(), 8 + 7 + 2 + 2);
     }
 
     #[test]

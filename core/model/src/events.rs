@@ -611,6 +611,44 @@ events! {
         name_km: Option<String>,
     }
 
+    /// A conversation begins. Its space's id follows from what is said here.
+    110 ConversationStart {
+        /// 0 between two, 1 of a group.
+        kind: u8,
+        /// Who is in it besides its starter: sorted, each once; one for kind 0, at most
+        /// [`crate::talk::MAX_MEMBERS`] for kind 1.
+        members: Vec<AccountId>,
+        /// Random, and the space's id follows from it; 0 for kind 0.
+        salt: u64,
+    }
+    /// Somebody comes into a group's conversation, or is in it no more.
+    111 ConversationMember {
+        /// The account.
+        account: AccountId,
+        /// 0 is in it no more, 1 is in it, 2 is in it and says who else is.
+        standing: u8,
+    }
+    /// A message, sealed for those in the conversation.
+    112 Message {
+        /// The message: the same when it is sealed again.
+        message: ObjectId,
+        /// What nobody but they can open, 1 to [`MAX_INLINE`] bytes.
+        envelope: Opaque,
+    }
+    /// How far the author has read: for all in the conversation where it stands there,
+    /// for the own devices alone in `private`.
+    113 Read {
+        /// The conversation.
+        conversation: SpaceId,
+        /// The newest message that was read.
+        until: ObjectId,
+    }
+    /// What a group's conversation is called, sealed as messages are.
+    114 ConversationName {
+        /// 1 to [`MAX_INLINE`] bytes.
+        envelope: Opaque,
+    }
+
     /// Notifications up to here were seen.
     140 Seen {
         /// The newest that was seen, milliseconds since 1970.

@@ -6,11 +6,13 @@ use stunity_proto::{
 };
 
 use crate::events::{
-    CourseGenesis, Event, Grade, Leave, MemberCutOff, MemberRemove, QuizAnswers, Submit,
+    ConversationName, ConversationStart, CourseGenesis, Event, Grade, Leave, MemberCutOff,
+    MemberRemove, Message, QuizAnswers, Submit,
 };
 use crate::membership::{Change, Fact, Membership, Removal, Roles};
 use crate::permit::{self, Permitted, SpaceKind, Standing};
 use crate::sabotage;
+use crate::talk;
 use crate::work::MAX_POINTS;
 
 /// What became of an entry.
@@ -38,6 +40,8 @@ pub trait JudgeView {
     fn membership(&self, space: SpaceId) -> Option<&Membership>;
     /// The genesis of a course.
     fn genesis(&self, space: SpaceId) -> Option<&CourseGenesis>;
+    /// The beginning of a conversation.
+    fn conversation(&self, space: SpaceId) -> Option<&ConversationStart>;
     /// Whether the account teaches or administers at the school.
     fn teaches_at_school(&self, account: AccountId) -> bool;
     /// Whether the account keeps the school's roster.
@@ -86,7 +90,7 @@ pub struct Removals {
 pub fn removals(header: &Header, membership: &Membership) -> Removals {
     let mut removals = Removals::default();
     let (heads, author) = (&header.heads.membership, header.author);
-    let beyond = membership.removals_beyond(heads, author);
+    let beyond = membership.removals_beyond(heads, author, header.lane);
     if beyond.is_empty() || sabotage::ignores_removals() {
         return removals;
     }
@@ -116,7 +120,40 @@ pub fn removals(header: &Header, membership: &Membership) -> Removals {
     removals
 }
 
-/// The membership statements of a course entry.
+/// What one event says of an account's membership: a removal may say where what counts
+/// ends.
+type Stated = (AccountId, Change, Option<Vec<EntryId>>);
+
+fn stated(header: &Header, event: Event) -> Vec<Stated> {
+    let add = |account, roles| (account, Change::Add(roles), None);
+    let remove = |account| (account, Change::Remove, None);
+    let one = match event {
+        Event::CourseGenesis(_) => add(header.author, Roles::OWNER),
+        Event::MemberAdd(e) => add(e.account, Roles(e.roles)),
+        Event::Enrol(e) => add(e.account, Roles::STUDENT),
+        Event::MemberRemove(e) => remove(e.account),
+        Event::MemberCutOff(e) => (e.account, Change::Remove, Some(e.last)),
+        Event::Leave(e) => remove(e.account),
+        // Who was in an imported course and stayed is a pupil of it.
+        Event::Historical(e) if e.left_day.is_none() => match header.lane {
+            Lane::One(account) => add(account, Roles::STUDENT),
+            _ => return Vec::new(),
+        },
+        Event::ConversationStart(e) => {
+            let starter = talk::Kind::from_code(e.kind).map_or(Roles::TALKER, talk::Kind::starter);
+            let others = e.members.iter().map(|other| add(*other, Roles::TALKER));
+            return others.chain([add(header.author, starter)]).collect();
+        }
+        Event::ConversationMember(e) => match talk::Standing::from_code(e.standing) {
+            Some(talk::Standing::Out) | None => remove(e.account),
+            Some(standing) => add(e.account, standing.roles()),
+        },
+        _ => return Vec::new(),
+    };
+    vec![one]
+}
+
+/// The membership statements of an entry in a course or a conversation.
 #[must_use]
 pub fn facts(entry: &Entry) -> Vec<Fact> {
     let header = entry.header();
@@ -126,20 +163,7 @@ pub fn facts(entry: &Entry) -> Vec<Fact> {
             Kind::Event(_) => Event::decode(op?).ok(),
             _ => None,
         })
-        .filter_map(|event| match event {
-            Event::CourseGenesis(_) => Some((header.author, Change::Add(Roles::OWNER), None)),
-            Event::MemberAdd(e) => Some((e.account, Change::Add(Roles(e.roles)), None)),
-            Event::Enrol(e) => Some((e.account, Change::Add(Roles::STUDENT), None)),
-            Event::MemberRemove(e) => Some((e.account, Change::Remove, None)),
-            Event::MemberCutOff(e) => Some((e.account, Change::Remove, Some(e.last))),
-            Event::Leave(e) => Some((e.account, Change::Remove, None)),
-            // Who was in an imported course and stayed is a pupil of it.
-            Event::Historical(e) if e.left_day.is_none() => match header.lane {
-                Lane::One(account) => Some((account, Change::Add(Roles::STUDENT), None)),
-                _ => None,
-            },
-            _ => None,
-        })
+        .flat_map(|event| stated(header, event))
         .map(|(account, change, last)| Fact {
             entry: entry.id(),
             lane: header.lane,
@@ -201,34 +225,70 @@ fn check(entry: &Entry, view: &dyn JudgeView) -> Result<Permitted, Verdict> {
         return Ok(Permitted::Yes);
     }
     let space = SpaceKind::of(header.school, header.space, header.lane);
-    let is_genesis = matches!(
-        entry.ops().next(),
-        Some((Kind::Event(CourseGenesis::CODE), Some(_)))
-    );
-    let membership = view.membership(header.space);
-    if space == SpaceKind::Course && (membership.is_none() != is_genesis) {
-        return Err(Verdict::Refuse(if is_genesis {
-            "space.exists"
-        } else {
-            "space.unknown"
-        }));
-    }
-    let roles = match membership {
-        Some(membership) => membership.roles_at(&header.heads.membership, header.author),
-        // Who makes a course owns it, from its first entry on.
-        None if is_genesis => Roles::OWNER,
-        None => Roles::default(),
-    };
+    let roles = roles(entry, view, space).map_err(Verdict::Refuse)?;
     let mut permitted = Permitted::Yes;
-    for (kind, op) in entry.ops() {
+    for (index, (kind, op)) in entry.ops().enumerate() {
         // Erased operations were judged before they were erased.
         let Some(op) = op else { continue };
+        // What a space begins with is looked for at the beginning alone.
+        if index > 0 && begins(kind) {
+            return Err(Verdict::Refuse("space.exists"));
+        }
         let standing = standing(entry, view, space, roles, op, kind);
         if check_op(entry, view, space, &standing, kind, op)? == Permitted::ByPolicy {
             permitted = Permitted::ByPolicy;
         }
     }
     Ok(permitted)
+}
+
+/// Whether an operation is the beginning of a course or a conversation.
+#[must_use]
+pub fn begins(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Event(CourseGenesis::CODE | ConversationStart::CODE)
+    )
+}
+
+/// The author's roles at the cited heads, in a space that has begun.
+fn roles(entry: &Entry, view: &dyn JudgeView, space: SpaceKind) -> Result<Roles, &'static str> {
+    let header = entry.header();
+    let membership = view.membership(header.space);
+    let beginning = match entry.ops().next() {
+        Some((kind, Some(op))) if begins(kind) => {
+            Some(Event::decode(op).map_err(|_| "event.malformed")?)
+        }
+        _ => None,
+    };
+    let has_begun = match space {
+        SpaceKind::Course => view.genesis(header.space).is_some(),
+        SpaceKind::Conversation => view.conversation(header.space).is_some(),
+        SpaceKind::School | SpaceKind::Account => true,
+    };
+    match (space, beginning) {
+        // Who makes a course owns it, from its first entry on.
+        (SpaceKind::Course, Some(Event::CourseGenesis(_))) => match membership {
+            Some(_) => Err("space.exists"),
+            None => Ok(Roles::OWNER),
+        },
+        (SpaceKind::Conversation, Some(Event::ConversationStart(start))) => {
+            if talk::space_of(header.school, header.author, &start)? != header.space {
+                return Err("event.malformed");
+            }
+            let kind = talk::Kind::from_code(start.kind).ok_or("event.malformed")?;
+            // Both of two may begin theirs before they hear of each other.
+            let may_again = kind == talk::Kind::Direct && has_begun;
+            match membership {
+                Some(_) if !may_again => Err("space.exists"),
+                _ => Ok(kind.starter()),
+            }
+        }
+        _ if !has_begun => Err("space.unknown"),
+        _ => Ok(membership
+            .map(|held| held.roles_at(&header.heads.membership, header.author))
+            .unwrap_or_default()),
+    }
 }
 
 fn check_chain(entry: &Entry, view: &dyn JudgeView) -> Result<(), Verdict> {
@@ -283,6 +343,7 @@ fn standing(
             staff || roles.any(Roles::STUDENT) || sees_only_all(entry, view)
         }
         Lane::One(whose) => staff || (whose == author && roles.any(Roles::STUDENT)),
+        Lane::Talk => roles.any(Roles::TALKER),
         _ => staff,
     };
     let root_signed = matches!(kind, Kind::Event(21))
@@ -439,6 +500,16 @@ fn check_event(
             if header.kinds.len() != 1 {
                 return refuse("proposal.malformed");
             }
+        }
+        Event::ConversationMember(e) => {
+            talk::check_member(header.author, standing.roles, e).map_err(Verdict::Refuse)?;
+        }
+        Event::Message(Message { envelope, .. })
+        | Event::ConversationName(ConversationName { envelope }) => {
+            talk::check_envelope(envelope).map_err(Verdict::Refuse)?;
+        }
+        Event::Read(e) if header.lane == Lane::Talk && e.conversation != header.space => {
+            return refuse("lane.mismatch");
         }
         Event::Comment(e) => check_text(&e.text)?,
         Event::Report(e) => check_text(&e.reason)?,

@@ -8,7 +8,7 @@
 //! - [`proposals`]: what an API asks a device to sign;
 //! - [`erasure`]: which operations may go, and by whom;
 //! - [`timeliness`], [`grades`], [`quiz`], [`work`], [`handed_in`], [`states`],
-//!   [`social`], [`guardians`]: what is derived on reading.
+//!   [`social`], [`talk`], [`guardians`]: what is derived on reading.
 //!
 //! Everything is a pure function of entries and receipts; nothing depends on
 //! the order of arrival. The normative text is `docs/protocol/07-events.md`.
@@ -30,6 +30,7 @@ pub mod sabotage;
 pub mod social;
 pub mod states;
 mod tables;
+pub mod talk;
 pub mod timeliness;
 pub mod work;
 

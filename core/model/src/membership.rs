@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stunity_proto::{AccountId, EntryId, Lane};
 
-/// Roles in a course, as bits.
+/// Roles in a course or a conversation, as bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Roles(pub u64);
 
@@ -22,6 +22,10 @@ impl Roles {
     pub const STUDENT: Self = Self(8);
     /// Every role that reads all lanes.
     pub const STAFF: Self = Self(7);
+    /// Is in a conversation.
+    pub const TALKER: Self = Self(16);
+    /// Says who is in a group's conversation.
+    pub const HOST: Self = Self(32);
 
     /// Whether any of `other`'s bits is set.
     #[must_use]
@@ -56,6 +60,15 @@ pub struct Fact {
     pub change: Change,
     /// Of a removal, the last entries that count, if it says so.
     pub last: Option<Vec<EntryId>>,
+}
+
+impl Fact {
+    /// Whether it is stated for entries of `lane`. A conversation and a course are
+    /// never of one space, whatever an evil relay numbers: neither has a say in the
+    /// other.
+    fn speaks_for(&self, lane: Lane) -> bool {
+        (self.lane == Lane::Talk) == (lane == Lane::Talk)
+    }
 }
 
 /// A removal of somebody by somebody else.
@@ -148,17 +161,16 @@ impl Membership {
                 .flatten()
                 .filter(move |fact| fact.account == account)
         };
-        let removals: Vec<EntryId> = reach
-            .iter()
-            .filter(|id| of_account(id).any(|fact| fact.change == Change::Remove))
-            .copied()
+        let removals: Vec<&Fact> = (reach.iter().flat_map(of_account))
+            .filter(|fact| fact.change == Change::Remove)
             .collect();
         let mut roles = Roles::default();
         for id in reach {
             for fact in of_account(id) {
                 if let Change::Add(added) = fact.change {
                     let knows = self.reach(&fact.heads);
-                    if removals.iter().all(|removal| knows.contains(removal)) {
+                    let mut against = removals.iter().filter(|r| r.speaks_for(fact.lane));
+                    if against.all(|removal| knows.contains(&removal.entry)) {
                         roles.0 |= added.0;
                     }
                 }
@@ -167,12 +179,18 @@ impl Membership {
         roles
     }
 
-    /// The statements by which others remove an account and that the cited heads do
-    /// not know. Who leaves cuts nothing of the own off.
+    /// The statements by which others remove an account from where `lane` is and that
+    /// the cited heads do not know. Who leaves cuts nothing of the own off.
     #[must_use]
-    pub fn removals_beyond(&self, heads: &[EntryId], account: AccountId) -> Vec<Removal> {
+    pub fn removals_beyond(
+        &self,
+        heads: &[EntryId],
+        account: AccountId,
+        lane: Lane,
+    ) -> Vec<Removal> {
         let removes = |fact: &&Fact| {
-            fact.account == account && fact.by != account && fact.change == Change::Remove
+            let is_removal = fact.change == Change::Remove && fact.speaks_for(lane);
+            fact.account == account && fact.by != account && is_removal
         };
         let mut removals = (self.facts.values().flatten()).filter(removes).peekable();
         if removals.peek().is_none() {
@@ -196,7 +214,9 @@ impl Membership {
     #[must_use]
     pub fn heads_for(&self, lane: Lane, author: AccountId) -> Vec<EntryId> {
         let readable = |fact: &Fact| {
-            fact.lane == Lane::All || fact.lane == lane || fact.lane == Lane::One(author)
+            let is_read =
+                fact.lane == Lane::All || fact.lane == lane || fact.lane == Lane::One(author);
+            is_read && fact.speaks_for(lane)
         };
         let mut heads: BTreeSet<EntryId> = self
             .facts
@@ -283,7 +303,7 @@ mod tests {
         };
         let membership = history(&[fact(1, &[], 7, Change::Add(Roles::STUDENT)), removed, left]);
         let beyond = |heads: &[EntryId]| -> Vec<EntryId> {
-            let removals = membership.removals_beyond(heads, ana);
+            let removals = membership.removals_beyond(heads, ana, Lane::All);
             removals.into_iter().map(|removal| removal.entry).collect()
         };
         assert_eq!(beyond(&[id(1)]), vec![id(2)]);
@@ -303,6 +323,20 @@ mod tests {
             let membership = history(&facts);
             assert_eq!(membership.roles_now(AccountId([7; 16])), Roles::default());
         }
+    }
+
+    #[test]
+    fn a_course_in_the_space_of_a_conversation_has_no_say_in_it() {
+        let ana = AccountId([7; 16]);
+        let talk = Fact {
+            lane: Lane::Talk,
+            ..fact(1, &[], 7, Change::Add(Roles::TALKER))
+        };
+        let membership = history(&[talk, fact(2, &[1], 7, Change::Remove)]);
+        assert_eq!(membership.roles_now(ana), Roles::TALKER);
+        assert_eq!(membership.heads_for(Lane::Talk, ana), vec![id(1)]);
+        let beyond = |lane| membership.removals_beyond(&[id(1)], ana, lane).len();
+        assert_eq!((beyond(Lane::Talk), beyond(Lane::All)), (0, 1));
     }
 
     #[test]

@@ -14,18 +14,26 @@ pub enum SpaceKind {
     Course,
     /// An account.
     Account,
+    /// A conversation.
+    Conversation,
 }
 
 impl SpaceKind {
-    /// The kind, from the ids and the lane alone. Conversations come with their
-    /// own lanes.
+    /// The kind, from the ids and the lane alone.
     #[must_use]
     pub fn of(school: SchoolId, space: SpaceId, lane: Lane) -> Self {
         match lane {
+            Lane::Talk => Self::Conversation,
             Lane::Private | Lane::Connections | Lane::Public | Lane::Keys => Self::Account,
             _ if space == school.space() => Self::School,
             _ => Self::Course,
         }
+    }
+
+    /// Whether membership of the space itself says who may do what in it.
+    #[must_use]
+    pub fn has_members(self) -> bool {
+        matches!(self, Self::Course | Self::Conversation)
     }
 }
 
@@ -42,6 +50,8 @@ pub enum Who {
     Staff,
     /// Any member who reads the lane.
     Member,
+    /// Who began a group's conversation, and who was named to say who is in it.
+    Host,
     /// Any account of the school.
     Account,
     /// Staff of the school with the registrar or administrator role.
@@ -65,6 +75,7 @@ const GROUP: u16 = 1 << 3;
 const PRIVATE: u16 = 1 << 4;
 const CONNECTIONS: u16 = 1 << 5;
 const PUBLIC: u16 = 1 << 6;
+const TALK: u16 = 1 << 8;
 const ACCOUNT: u16 = PRIVATE | CONNECTIONS | PUBLIC;
 
 /// What a relay node's signature for an author is worth.
@@ -105,9 +116,11 @@ const fn rule(event: u16, space: SpaceKind, lanes: u16, who: Who, vouched: Vouch
     }
 }
 
-use SpaceKind::{Account, Course, School};
+use SpaceKind::{Account, Conversation, Course, School};
 use Vouched::{ByPolicy, No, Yes};
-use Who::{Member, Registrar, Relay, RootSigned, SchoolTeacher, Self_, Staff, Student, Teacher};
+use Who::{
+    Host, Member, Registrar, Relay, RootSigned, SchoolTeacher, Self_, Staff, Student, Teacher,
+};
 
 /// The table for events.
 pub const RULES: &[Rule] = &[
@@ -166,11 +179,19 @@ pub const RULES: &[Rule] = &[
     rule(97, Course, ALL | GROUP, Member, Yes),
     rule(98, Course, ALL | ONE, Member, Yes),
     rule(98, Account, ACCOUNT, Self_, Yes),
+    rule(110, Conversation, TALK, Who::Account, Yes),
+    rule(111, Conversation, TALK, Host, Yes),
+    rule(111, Conversation, TALK, Member, Yes),
+    rule(112, Conversation, TALK, Member, Yes),
+    rule(113, Conversation, TALK, Member, Yes),
+    rule(113, Account, PRIVATE, Self_, Yes),
+    rule(114, Conversation, TALK, Host, Yes),
     rule(140, Account, PRIVATE, Self_, Yes),
     rule(141, Account, PRIVATE, Self_, Yes),
     rule(142, Account, PRIVATE, Self_, No),
     rule(150, Course, ALL | STAFF | ONE | GROUP, Member, No),
     rule(150, Account, ACCOUNT, Self_, No),
+    rule(150, Conversation, TALK, Member, No),
     rule(151, Course, STAFF | GROUP, Member, No),
     rule(151, Account, ACCOUNT, Self_, No),
 ];
@@ -217,6 +238,7 @@ impl Who {
             Self::Teacher => roles.any(Roles(Roles::OWNER.0 | Roles::TEACHER.0)),
             Self::Staff => roles.any(Roles::STAFF),
             Self::Member => standing.reads_lane,
+            Self::Host => roles.any(Roles::HOST),
             Self::Account => true,
             Self::Registrar => standing.registers,
             Self::SchoolTeacher => standing.teaches_at_school,
@@ -272,7 +294,7 @@ pub fn permit(
 }
 
 fn lane_names(lanes: Lanes) -> String {
-    const NAMES: [&str; 8] = [
+    const NAMES: [&str; 9] = [
         "all",
         "staff",
         "one:",
@@ -281,6 +303,7 @@ fn lane_names(lanes: Lanes) -> String {
         "connections",
         "public",
         "keys",
+        "talk",
     ];
     let names: Vec<&str> = NAMES
         .iter()

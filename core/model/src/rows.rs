@@ -7,13 +7,13 @@
 use stunity_proto::EntryId;
 
 use crate::events::{
-    Answer, AssignmentPublish, Event, Evidence, MemberCutOff, MemberRemove, QuizAnswers, Submit,
+    Answer, AssignmentPublish, ConversationStart, Event, Evidence, MemberCutOff, MemberRemove, QuizAnswers, Submit,
 };
 pub use crate::tables::{COMMON, TABLES, Table, Type, Value, schema, table};
 
 /// Rises whenever an event gives other rows than before: projections are then
 /// built again from the entries.
-pub const FOLD_VERSION: u32 = 3;
+pub const FOLD_VERSION: u32 = 4;
 
 /// A row without the columns that every table has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -338,6 +338,13 @@ pub fn rows(event: &Event) -> Vec<Row> {
         Event::Follow(e) => one("followed", vec![blob(e.account), flag(e.on)]),
         Event::Block(e) => one("blocked", vec![blob(e.account), flag(e.on)]),
         Event::Report(e) => one("report", vec![blob(e.target), text(&e.reason)]),
+        Event::ConversationStart(e) => conversation(e),
+        Event::ConversationMember(e) => {
+            one("talker", vec![blob(e.account), Value::Int(e.standing.into())])
+        }
+        Event::Message(e) => one("message", vec![blob(e.message), blob(&e.envelope.0)]),
+        Event::Read(e) => one("read_until", vec![blob(e.conversation), blob(e.until)]),
+        Event::ConversationName(e) => one("conversation_name", vec![blob(&e.envelope.0)]),
         Event::Seen(e) => one("seen", vec![int(e.until_ms)]),
         Event::DocumentSuccessor(e) => one("successor", vec![blob(e.document), blob(e.successor)]),
         Event::Vote(e) => one("vote", vec![blob(e.post), int(e.option)]),
@@ -350,6 +357,20 @@ pub fn rows(event: &Event) -> Vec<Row> {
         ),
         _ => Vec::new(),
     }
+}
+
+/// The conversation, and who is in it: its starter is known by the entry.
+fn conversation(e: &ConversationStart) -> Vec<Row> {
+    let row = |table, item, values| Row {
+        table,
+        item,
+        values,
+    };
+    let begins = row("conversation", 0, vec![Value::Int(e.kind.into())]);
+    let in_it = |(item, account)| row("talker", item, vec![blob(account), Value::Int(1)]);
+    core::iter::once(begins)
+        .chain((0..).zip(&e.members).map(in_it))
+        .collect()
 }
 
 fn assignment(e: &AssignmentPublish) -> Vec<Row> {

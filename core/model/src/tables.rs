@@ -337,6 +337,31 @@ pub const TABLES: &[Table] = &[
         index: &["target"],
     },
     Table {
+        name: "conversation",
+        columns: &[("kind", Int)],
+        index: &[],
+    },
+    Table {
+        name: "talker",
+        columns: &[("account", Blob), ("standing", Int)],
+        index: &["account"],
+    },
+    Table {
+        name: "message",
+        columns: &[("message", Blob), ("envelope", Blob)],
+        index: &["message"],
+    },
+    Table {
+        name: "read_until",
+        columns: &[("conversation", Blob), ("until", Blob)],
+        index: &["author", "conversation"],
+    },
+    Table {
+        name: "conversation_name",
+        columns: &[("envelope", Blob)],
+        index: &[],
+    },
+    Table {
         name: "seen",
         columns: &[("until_ms", Int)],
         index: &[],
@@ -358,6 +383,9 @@ pub const TABLES: &[Table] = &[
         index: &["target"],
     },
 ];
+
+/// Tables of which pages are read in the relay's order.
+const ORDERED: &[&str] = &["message"];
 
 /// Columns that every table has, after the key and before its own.
 pub const COMMON: &[(&str, Type)] = &[
@@ -404,6 +432,12 @@ pub fn schema(blob: &str, int: &str) -> Vec<String> {
             table.name,
             by.join(", ")
         ));
+        if ORDERED.contains(&table.name) {
+            out.push(format!(
+                "CREATE INDEX p_{0}_order ON p_{0} (space, sequence, op)",
+                table.name
+            ));
+        }
         if !table.index.is_empty() {
             out.push(format!(
                 "CREATE INDEX p_{0}_key ON p_{0} ({1})",

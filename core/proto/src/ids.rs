@@ -221,6 +221,28 @@ impl AccountId {
     }
 }
 
+impl SpaceId {
+    /// The conversation of two accounts: the same for both, whoever begins it.
+    #[must_use]
+    pub fn of_direct(school: SchoolId, one: AccountId, other: AccountId) -> Self {
+        let (first, second) = (one.min(other), one.max(other));
+        Self(first16(hash_labelled(
+            crate::labels::DIRECT,
+            &[&school.0, &first.0, &second.0],
+        )))
+    }
+
+    /// The conversation of a group that `starter` begins with a salt of its own:
+    /// nobody else can begin it.
+    #[must_use]
+    pub fn of_group(school: SchoolId, starter: AccountId, salt: u64) -> Self {
+        Self(first16(hash_labelled(
+            crate::labels::GROUP,
+            &[&school.0, &starter.0, &salt.to_be_bytes()],
+        )))
+    }
+}
+
 impl ActorId {
     /// The actor of every genesis change; exempt from ownership checks.
     pub const GENESIS: Self = Self([0; 16]);

@@ -26,6 +26,10 @@ labels! {
     ROOT_COMMIT = "stunity/root-commit/1";
     /// School, source, foreign id → account id.
     IMPORT_ACCOUNT = "stunity/import/account/1";
+    /// School, both accounts → space of a direct conversation.
+    DIRECT = "stunity/conversation/direct/1";
+    /// School, starter, salt → space of a group's conversation.
+    GROUP = "stunity/conversation/group/1";
     /// Certificate bytes → certificate hash.
     CERTIFICATE = "stunity/cert/1";
     /// Running hash of a lane.

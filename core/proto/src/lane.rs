@@ -22,6 +22,8 @@ pub enum Lane {
     Public,
     /// The account log.
     Keys,
+    /// Whoever is in the conversation.
+    Talk,
 }
 
 impl Lane {
@@ -37,6 +39,7 @@ impl Lane {
             Self::Connections => 5,
             Self::Public => 6,
             Self::Keys => 7,
+            Self::Talk => 8,
         }
     }
 
@@ -64,7 +67,8 @@ impl Lane {
             (5, None) => Self::Connections,
             (6, None) => Self::Public,
             (7, None) => Self::Keys,
-            (0..=7, _) => return Err(DecodeError::Unexpected("id of a lane")),
+            (8, None) => Self::Talk,
+            (0..=8, _) => return Err(DecodeError::Unexpected("id of a lane")),
             _ => return Err(DecodeError::Unknown("lane")),
         })
     }
@@ -124,6 +128,7 @@ impl fmt::Display for Lane {
             Self::Connections => f.write_str("connections"),
             Self::Public => f.write_str("public"),
             Self::Keys => f.write_str("keys"),
+            Self::Talk => f.write_str("talk"),
         }
     }
 }

@@ -161,7 +161,7 @@ impl Store {
                 Kind::Handshake => {}
             }
         }
-        if Class::of(header) == Class::Membership && domain::is_of_course(entry) {
+        if Class::of(header) == Class::Membership && domain::is_of_members(entry) {
             self.facts.borrow_mut().insert(conn, entry)?;
             touch_members(entry, touched);
             // What those who are removed wrote may lie beyond.
@@ -227,7 +227,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let entry = &work.entry;
         let is_membership =
-            Class::of(entry.header()) == Class::Membership && domain::is_of_course(entry);
+            Class::of(entry.header()) == Class::Membership && domain::is_of_members(entry);
         if !work.folded {
             // An own statement counted from when it was sealed: it is cited no more.
             if is_membership && work.sent.is_some() {

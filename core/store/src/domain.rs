@@ -5,21 +5,22 @@ use std::collections::hash_map::Entry as Slot;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use stunity_identity::{Certificate, SchoolAnchor, StaffAdmission, StaffRoles};
-use stunity_model::events::CourseGenesis;
+use stunity_model::events::{ConversationStart, CourseGenesis};
 use stunity_model::judge::CutOff;
 use stunity_model::permit::SpaceKind;
 use stunity_model::{Event, JudgeView, Membership, judge};
 use stunity_proto::pack::{ChainEntry, ChainKey};
-use stunity_proto::{AccountId, ActorId, Entry, EntryId, Heads, Kind, Lane, SchoolId, SpaceId};
+use stunity_proto::{AccountId, ActorId, Entry, EntryId, Heads, Lane, SchoolId, SpaceId};
 
 use crate::entries::{Class, EntryRow};
 use crate::{Store, StoreError, decode, entries, trust};
 
-/// What is held of one course.
+/// What is held of one course or conversation.
 #[derive(Default)]
 pub(crate) struct Course {
     pub membership: Membership,
     pub genesis: Option<(EntryId, CourseGenesis)>,
+    pub start: Option<(EntryId, ConversationStart)>,
 }
 
 impl Course {
@@ -27,22 +28,31 @@ impl Course {
         for fact in judge::facts(entry) {
             self.membership.insert(fact);
         }
-        if self.genesis.is_none()
-            && let Some(genesis) = genesis_in(entry)
+        if !is_genesis(entry) {
+            return;
+        }
+        match entry
+            .ops()
+            .next()
+            .and_then(|(_, op)| Event::decode(op?).ok())
         {
-            self.genesis = Some((entry.id(), genesis));
+            Some(Event::CourseGenesis(genesis)) if self.genesis.is_none() => {
+                self.genesis = Some((entry.id(), genesis));
+            }
+            Some(Event::ConversationStart(start)) if self.start.is_none() => {
+                self.start = Some((entry.id(), start));
+            }
+            _ => {}
         }
     }
-}
 
-fn genesis_in(entry: &Entry) -> Option<CourseGenesis> {
-    entry.ops().find_map(|(kind, op)| match (kind, op) {
-        (Kind::Event(CourseGenesis::CODE), Some(op)) => match Event::decode(op) {
-            Ok(Event::CourseGenesis(genesis)) => Some(genesis),
-            _ => None,
-        },
-        _ => None,
-    })
+    /// The entry by which the course or the conversation began that has this lane.
+    pub fn begun_by(&self, lane: Lane) -> Option<EntryId> {
+        match lane {
+            Lane::Talk => self.start.as_ref().map(|(id, _)| *id),
+            _ => self.genesis.as_ref().map(|(id, _)| *id),
+        }
+    }
 }
 
 /// What was read since opening.
@@ -177,6 +187,12 @@ impl JudgeView for View<'_> {
             .map(|(_, genesis)| genesis)
     }
 
+    fn conversation(&self, _: SpaceId) -> Option<&ConversationStart> {
+        self.course
+            .and_then(|course| course.start.as_ref())
+            .map(|(_, start)| start)
+    }
+
     fn teaches_at_school(&self, _: AccountId) -> bool {
         let staff = self.staff;
         staff.contains(StaffRoles::TEACHER) || staff.contains(StaffRoles::ADMIN)
@@ -253,14 +269,19 @@ pub(crate) fn place_before(
     })
 }
 
-/// Whether an entry is of a course, whose genesis everything needs.
-pub(crate) fn is_of_course(entry: &Entry) -> bool {
+/// Whether an entry is of a course or a conversation, whose beginning everything
+/// needs.
+pub(crate) fn is_of_members(entry: &Entry) -> bool {
     let header = entry.header();
-    SpaceKind::of(header.school, header.space, header.lane) == SpaceKind::Course
+    SpaceKind::of(header.school, header.space, header.lane).has_members()
 }
 
 pub(crate) fn is_genesis(entry: &Entry) -> bool {
-    entry.header().kinds.first() == Some(&Kind::Event(CourseGenesis::CODE))
+    entry
+        .header()
+        .kinds
+        .first()
+        .is_some_and(|kind| judge::begins(*kind))
 }
 
 impl Store {
@@ -279,7 +300,7 @@ impl Store {
         space: SpaceId,
         lane: Lane,
     ) -> Result<Vec<EntryId>, StoreError> {
-        if SpaceKind::of(self.owner.school, space, lane) != SpaceKind::Course {
+        if !SpaceKind::of(self.owner.school, space, lane).has_members() {
             return Ok(Vec::new());
         }
         let mut facts = self.facts.borrow_mut();

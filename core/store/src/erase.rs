@@ -45,7 +45,7 @@ impl Store {
         target: &Entry,
     ) -> Result<bool, StoreError> {
         let (by, of) = (by.header(), target.header());
-        if by.author == of.author || !domain::is_of_course(target) || by.space != of.space {
+        if by.author == of.author || !domain::is_of_members(target) || by.space != of.space {
             return Ok(erasure::has_effect(by, of, Roles::default()));
         }
         let mut facts = self.facts.borrow_mut();

@@ -65,10 +65,10 @@ pub use maintenance::{Evicted, Finding, MadeAgain};
 pub use outbox::{ItemId, PendingOp};
 pub use parcels::{CarriedParcel, Exported, ParcelImport, ParcelTo, Span};
 pub use queries::{
-    AssignmentRow, CommentRow, CourseRow, DueMark, FeedRow, GradeRow, GradesRow, GuardianRow,
-    HistoricalRow, LessonRow, MarkRow, MemberRow, Notice, NoticeKind, PendingRow, PostRow,
-    ProgressRow, ProposalRow, QuizAttemptRow, QuizRow, ReleaseRow, ReportRow, SubmissionRow,
-    WorkRow,
+    AssignmentRow, CommentRow, ConversationRow, CourseRow, DueMark, FeedRow, GradeRow, GradesRow,
+    GuardianRow, HistoricalRow, LessonRow, MarkRow, MemberRow, MessageRow, Notice, NoticeKind,
+    PendingRow, PostRow, ProgressRow, ProposalRow, QuizAttemptRow, QuizRow, ReleaseRow, ReportRow,
+    SubmissionRow, WorkRow,
 };
 pub use search::Hit;
 pub use status::{ClockAnchor, DataUse, Item, ItemState, RefusedEntry, Unsent};

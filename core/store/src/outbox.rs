@@ -2,7 +2,8 @@
 //! ready for entries.
 use rusqlite::{Connection, params};
 use stunity_model::erasure::is_authority;
-use stunity_model::events::{CourseGenesis, Submit};
+use stunity_model::events::Submit;
+use stunity_model::judge::begins;
 use stunity_proto::{DocId, EntryId, Kind, Lane, ObjectId, SpaceId, limits};
 
 use crate::database::int;
@@ -222,7 +223,11 @@ fn needs_own_entry(batch: &[QueuedOp], next: Kind) -> bool {
     if is_change(last.kind) != is_change(next) {
         return true;
     }
-    let genesis = first.kind == Kind::Event(CourseGenesis::CODE);
+    // A beginning stands first.
+    if begins(next) {
+        return true;
+    }
+    let genesis = begins(first.kind);
     let membership = |kind| matches!(kind, Kind::Event(code) if is_authority(code));
     !genesis && membership(last.kind) != membership(next)
 }

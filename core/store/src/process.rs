@@ -353,13 +353,13 @@ impl Store {
         let staff = facts.staff(conn, header.author)?;
         let anchor = facts.anchor(conn)?.clone();
         let mut missing: Vec<Vec<u8>> = Vec::new();
-        let course = if domain::is_of_course(entry) {
+        let course = if domain::is_of_members(entry) {
             let course = facts.course(conn, header.space)?;
             missing = (header.heads.membership.iter())
                 .filter(|head| !course.membership.contains(head))
                 .map(|head| head.0.to_vec())
                 .collect();
-            let genesis = course.genesis.as_ref().map(|(id, _)| *id);
+            let genesis = course.begun_by(header.lane);
             if genesis.is_none() && !domain::is_genesis(entry) {
                 return Ok(Judged::Hold {
                     code: "space.unknown",

@@ -48,6 +48,10 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/010_members.sql"),
         postgres: include_str!("../../migrations/postgres/010_members.sql"),
     },
+    Migration {
+        sqlite: include_str!("../../migrations/sqlite/011_conversations.sql"),
+        postgres: include_str!("../../migrations/postgres/011_conversations.sql"),
+    },
 ];
 
 /// Brings the database to the newest version, in one transaction.

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use stunity_identity::{AccountLog, Position, VerifyingKey};
-use stunity_model::events::{CourseGenesis, Event};
-use stunity_model::{Membership, judge::facts};
-use stunity_proto::{AccountId, Body, Entry, EntryId, Kind, Lane, SchoolId, Signature, SpaceId};
+use stunity_model::events::{ConversationStart, CourseGenesis, Event};
+use stunity_model::Membership;
+use stunity_model::judge::{begins, facts};
+use stunity_proto::{AccountId, Body, Entry, EntryId, Lane, SchoolId, Signature, SpaceId};
 
 use crate::db::{Row, Transaction, Value, sql, wanted};
 use crate::error::ServerError;
@@ -13,10 +14,28 @@ use crate::error::ServerError;
 /// Accounts kept in memory; a school's teachers and the pupils of a busy hour.
 const MAX_ACCOUNTS: usize = 4096;
 
-/// A course as judging needs it.
+/// How a space with members began.
+#[derive(Debug)]
+pub(crate) enum Beginning {
+    Course(CourseGenesis),
+    Conversation(ConversationStart),
+}
+
+impl Beginning {
+    /// The beginning that an event is, if it is one.
+    pub fn of(event: &Event) -> Option<Self> {
+        match event {
+            Event::CourseGenesis(genesis) => Some(Self::Course(genesis.clone())),
+            Event::ConversationStart(start) => Some(Self::Conversation(start.clone())),
+            _ => None,
+        }
+    }
+}
+
+/// A course or a conversation as judging needs it.
 #[derive(Debug)]
 pub(crate) struct Course {
-    pub genesis: CourseGenesis,
+    pub beginning: Beginning,
     pub membership: Membership,
 }
 
@@ -241,7 +260,9 @@ impl Authority {
         }
         let rows = sql(
             "SELECT e.header, e.signature, e.body FROM entry e WHERE e.n IN \
-             (SELECT entry FROM p_member WHERE space = $1 UNION SELECT entry FROM p_course WHERE space = $1)",
+             (SELECT entry FROM p_member WHERE space = $1 UNION SELECT entry FROM p_course WHERE space = $1 \
+             UNION SELECT entry FROM p_talker WHERE space = $1 \
+             UNION SELECT entry FROM p_conversation WHERE space = $1)",
         )
         .bind(space.0)
         .all(db)
@@ -252,15 +273,13 @@ impl Authority {
             entries.push(entry(row.get(0)?, row.get(1)?, row.get(2)?)?);
         }
         for entry in &entries {
-            for (kind, op) in entry.ops() {
-                if let (Kind::Event(CourseGenesis::CODE), Some(op)) = (kind, op)
-                    && let Ok(Event::CourseGenesis(genesis)) = Event::decode(op)
-                {
-                    course = Some(Course {
-                        genesis,
-                        membership: Membership::default(),
-                    });
-                }
+            let first = entry.ops().next().filter(|(kind, _)| begins(*kind));
+            let event = first.and_then(|(_, op)| Event::decode(op?).ok());
+            if let Some(beginning) = event.as_ref().and_then(Beginning::of) {
+                course = Some(Course {
+                    beginning,
+                    membership: Membership::default(),
+                });
             }
         }
         if let Some(course) = &mut course {
@@ -285,14 +304,12 @@ impl Authority {
         self.courses.get_mut(&space)?.as_mut()
     }
 
-    pub fn begin_course(&mut self, space: SpaceId, genesis: CourseGenesis) {
-        let membership = Membership::default();
-        self.courses.insert(
-            space,
-            Some(Course {
-                genesis,
-                membership,
-            }),
-        );
+    /// A course or a conversation begins; of one that has begun nothing changes.
+    pub fn begin(&mut self, space: SpaceId, beginning: Beginning) {
+        let course = self.courses.entry(space).or_default();
+        course.get_or_insert_with(|| Course {
+            beginning,
+            membership: Membership::default(),
+        });
     }
 }

@@ -1,12 +1,12 @@
 //! What the judge looks up, gathered before an entry is judged.
 use stunity_identity::{Certificate, SchoolAnchor, StaffAdmission, StaffRoles, Standing};
-use stunity_model::events::CourseGenesis;
+use stunity_model::events::{ConversationStart, CourseGenesis};
 use stunity_model::judge::CutOff;
 use stunity_model::{JudgeView, Membership};
 use stunity_proto::pack::{ChainEntry, ChainKey};
 use stunity_proto::{AccountId, ActorId, Entry, EntryId, SchoolId, SpaceId};
 
-use super::authority::Authority;
+use super::authority::{Authority, Beginning};
 
 pub(crate) struct View<'a> {
     pub anchor: &'a SchoolAnchor,
@@ -49,7 +49,16 @@ impl JudgeView for View<'_> {
             .map(|course| &course.membership)
     }
     fn genesis(&self, space: SpaceId) -> Option<&CourseGenesis> {
-        self.authority.course(space).map(|course| &course.genesis)
+        match &self.authority.course(space)?.beginning {
+            Beginning::Course(genesis) => Some(genesis),
+            Beginning::Conversation(_) => None,
+        }
+    }
+    fn conversation(&self, space: SpaceId) -> Option<&ConversationStart> {
+        match &self.authority.course(space)?.beginning {
+            Beginning::Conversation(start) => Some(start),
+            Beginning::Course(_) => None,
+        }
     }
     fn teaches_at_school(&self, account: AccountId) -> bool {
         self.staff(account, StaffRoles::TEACHER.and(StaffRoles::ADMIN))

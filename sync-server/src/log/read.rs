@@ -70,6 +70,13 @@ impl Log {
                 view.push(lane(space, Lane::Group(GroupId::try_from(&group[..])?)));
             }
         }
+        let conversations: Vec<Vec<u8>> = sql("SELECT space FROM talker WHERE account = $1")
+            .bind(account.0)
+            .scalars(self.database())
+            .await?;
+        for space in conversations {
+            view.push(lane(SpaceId::try_from(&space[..])?, Lane::Talk));
+        }
         self.view_as_family(account, &mut view).await?;
         // Who reads a whole space reads its lanes.
         let wholes: Vec<SpaceId> = (view.iter().filter(|target| target.lane.is_none()))

@@ -337,6 +337,31 @@ fn posts() -> Vec<Event> {
             name_km: Some("សុខ ដារ៉ា".into()),
         }
         .into(),
+        ConversationStart {
+            kind: 1,
+            members: vec![ACCOUNT, AccountId([0x87; 16])],
+            salt: 0x0102_0304_0506_0708,
+        }
+        .into(),
+        ConversationMember {
+            account: ACCOUNT,
+            standing: 2,
+        }
+        .into(),
+        Message {
+            message: OBJECT,
+            envelope: Opaque(vec![1, 2, 3]),
+        }
+        .into(),
+        Read {
+            conversation: SPACE,
+            until: OBJECT,
+        }
+        .into(),
+        ConversationName {
+            envelope: Opaque(vec![4, 5]),
+        }
+        .into(),
         Seen { until_ms: MS }.into(),
         Proposal {
             space: SPACE,

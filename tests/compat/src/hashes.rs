@@ -4,7 +4,7 @@ use stunity_proto::frame::{cursors_hash, pack_id};
 use stunity_proto::receipt::{
     Leaf, merkle_path, merkle_root, next_lane_hash, next_space_hash, sha256,
 };
-use stunity_proto::{AccountId, ActorId, DeviceId, EntryId, Hash, SchoolId};
+use stunity_proto::{AccountId, ActorId, DeviceId, EntryId, Hash, SchoolId, SpaceId};
 
 use crate::Case;
 use crate::entries::{leaves, tombstone};
@@ -30,6 +30,14 @@ pub fn cases() -> Vec<Case> {
         hash(
             "imported-account",
             &AccountId::imported(SCHOOL, "OULAD", "11391").0,
+        ),
+        hash(
+            "direct-conversation",
+            &SpaceId::of_direct(SCHOOL, AccountId([0x34; 16]), ACCOUNT).0,
+        ),
+        hash(
+            "group-conversation",
+            &SpaceId::of_group(SCHOOL, ACCOUNT, 0x0102_0304).0,
         ),
         hash("actor", &ActorId::new(DEVICE, 0x01_0203, 4).0),
         hash("entry", &EntryId::of_header(&header().encode()).0),

@@ -15,7 +15,7 @@ pub const GROUP: GroupId = GroupId([0x77; 16]);
 pub const MS: u64 = 1_767_323_045_000;
 
 /// Every lane.
-pub const LANES: [(&str, Lane); 8] = [
+pub const LANES: [(&str, Lane); 9] = [
     ("all", Lane::All),
     ("staff", Lane::Staff),
     ("one", Lane::One(ACCOUNT)),
@@ -24,6 +24,7 @@ pub const LANES: [(&str, Lane); 8] = [
     ("connections", Lane::Connections),
     ("public", Lane::Public),
     ("keys", Lane::Keys),
+    ("talk", Lane::Talk),
 ];
 
 pub fn entry_id(byte: u8) -> EntryId {

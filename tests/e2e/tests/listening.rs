@@ -7,7 +7,7 @@ use stunity_e2e::hand::{comment, op};
 use stunity_e2e::{Hand, School};
 use stunity_identity::StaffRoles;
 use stunity_model::Roles;
-use stunity_model::events::{Comment, CourseGenesis, Enrol, MemberAdd};
+use stunity_model::events::{Comment, ConversationStart, CourseGenesis, Enrol, MemberAdd};
 use stunity_proto::frame::{Frame, capabilities, flags};
 use stunity_proto::pack::has_short_names;
 use stunity_proto::{EntryId, Lane, ObjectId, SpaceId};
@@ -201,6 +201,29 @@ async fn short_names_go_to_those_alone_who_read_them() {
         let mut line = Line::open_with(&school, &pupil, capabilities).await;
         while line.step().await {}
         assert_eq!(line.short_names, BTreeSet::from([short]));
+    }
+}
+
+#[tokio::test]
+async fn devices_that_know_no_conversations_are_given_none() {
+    let school = School::new().await;
+    let mut hand = Hand::join(&school, 20, StaffRoles::default()).await;
+    let space = SpaceId::of_group(hand.school, hand.account, 5);
+    let start = op(ConversationStart {
+        kind: 1,
+        members: vec![],
+        salt: 5,
+    });
+    let start = hand.write(space, Lane::Talk, &[], vec![start]);
+    school.log.append_entries(None, vec![start]).await.unwrap();
+    let talk = Target {
+        space,
+        lane: Some(Lane::Talk),
+    };
+    for capabilities in [0, capabilities::TALKS] {
+        let mut line = Line::open_with(&school, &hand, capabilities).await;
+        while line.step().await {}
+        assert_eq!(line.sent(talk, &hand).await > 0, capabilities > 0);
     }
 }
 

@@ -8,7 +8,7 @@ use stunity_proto::frame::{Flight, Frame, flags, pack_id};
 use stunity_proto::receipt::{
     Leaf, cursor_list_hash, merkle_root, next_lane_hash, next_space_hash,
 };
-use stunity_proto::{DeviceId, Op, Salts, Signature, labels};
+use stunity_proto::{DeviceId, Op, Salts, Signature, SpaceId, labels};
 
 use super::transplants::{self, all_labels};
 use super::*;
@@ -135,6 +135,16 @@ fn derived() -> Vec<Derived> {
             labels::IMPORT_ACCOUNT,
             AccountId::imported(school, "a", "b").0,
             &[&school.0, b"a\0b"],
+        ),
+        Derived::hash(
+            labels::DIRECT,
+            SpaceId::of_direct(school, AccountId([5; 16]), AccountId([4; 16])).0,
+            &[&school.0, &[4; 16], &[5; 16]],
+        ),
+        Derived::hash(
+            labels::GROUP,
+            SpaceId::of_group(school, ACCOUNT, 7).0,
+            &[&school.0, &ACCOUNT.0, &7u64.to_be_bytes()],
         ),
         Derived::hash(
             labels::CERTIFICATE,

@@ -12,6 +12,8 @@ pub mod capabilities {
     pub const COVERED: u64 = 1;
     /// It reads packs with short names.
     pub const SHORT_NAMES: u64 = 2;
+    /// It knows the lanes of conversations.
+    pub const TALKS: u64 = 4;
 }
 
 /// Flags of flight one.

@@ -368,14 +368,7 @@ impl Store {
                     || self.facts.borrow_mut().staff(conn, account)? != StaffRoles::default()
             }
             SpaceKind::Course => {
-                let roles: u64 = conn
-                    .prepare_cached(
-                        "SELECT coalesce(max(roles), 0) FROM members
-                         WHERE space = ?1 AND account = ?2",
-                    )?
-                    .query_row(params![&space.0, &account.0], |row| row.get::<_, i64>(0))?
-                    .unsigned_abs();
-                let roles = Roles(roles);
+                let roles = self.roles_of(account, space)?;
                 match lane {
                     _ if roles.any(Roles::STAFF) => true,
                     Lane::All => roles.0 != 0,
@@ -389,7 +382,18 @@ impl Store {
                     _ => false,
                 }
             }
+            SpaceKind::Conversation => self.roles_of(account, space)?.any(Roles::TALKER),
         })
+    }
+
+    fn roles_of(&self, account: AccountId, space: SpaceId) -> Result<Roles, StoreError> {
+        let roles: i64 = self
+            .conn
+            .prepare_cached(
+                "SELECT coalesce(max(roles), 0) FROM members WHERE space = ?1 AND account = ?2",
+            )?
+            .query_row(params![&space.0, &account.0], |row| row.get(0))?;
+        Ok(Roles(roles.unsigned_abs()))
     }
 
     fn node_chains(&self) -> Result<Vec<NodeChain>, StoreError> {

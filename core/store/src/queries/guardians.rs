@@ -1,6 +1,8 @@
 //! Guardians and their children.
 use std::collections::BTreeMap;
 
+use rusqlite::params;
+use stunity_model::Roles;
 use stunity_model::guardians::{self, Access, Consent};
 use stunity_proto::{AccountId, SpaceId};
 
@@ -79,10 +81,12 @@ impl Store {
             return Err(StoreError::NotAllowed("guardianship that is not open"));
         }
         let mut statement = self.conn.prepare_cached(
-            "SELECT space FROM members WHERE account = ?1 AND roles <> 0 ORDER BY space",
+            "SELECT space FROM members WHERE account = ?1 AND roles & ?2 <> 0 ORDER BY space",
         )?;
         let spaces = statement
-            .query_map([&child.0], |row| row.get(0).map(SpaceId))?
+            .query_map(params![&child.0, Roles::STUDENT.0 as i64], |row| {
+                row.get(0).map(SpaceId)
+            })?
             .collect::<Result<Vec<_>, _>>()?;
         let mut out = Vec::new();
         for space in spaces {

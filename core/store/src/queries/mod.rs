@@ -1,6 +1,7 @@
 //! What screens and APIs read: plain rows from projections. Of several facts
 //! about one thing the latest in the relay's order counts; what has no receipt
 //! yet stands above all that has.
+mod conversations;
 mod courses;
 mod gradebook;
 mod grades;
@@ -13,6 +14,7 @@ mod social;
 mod states;
 mod work;
 
+pub use conversations::{ConversationRow, MessageRow};
 pub use courses::{AssignmentRow, CourseRow, LessonRow, MemberRow};
 pub use gradebook::HistoricalRow;
 pub use guardians::GuardianRow;

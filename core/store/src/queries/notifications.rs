@@ -21,7 +21,7 @@ pub enum NoticeKind {
     AssignmentDue,
     /// Work was graded, marked or given back.
     AssignmentGraded,
-    /// Somebody writes to this account alone.
+    /// Somebody writes to this account alone, or in a conversation.
     MessageReceived,
     /// Something was published in a course, or its due time moved for this account.
     CourseUpdate,
@@ -103,7 +103,8 @@ const SOURCES: &[(NoticeKind, &str)] = &[
         NoticeKind::MessageReceived,
         "SELECT comment, space, author, received_ms FROM p_comment c
          WHERE substr(lane, 1, 1) = x'02' AND (lane = ?2 OR EXISTS (SELECT 1 FROM members m
-            WHERE m.space = c.space AND m.account = ?1 AND m.roles & 7 <> 0))",
+            WHERE m.space = c.space AND m.account = ?1 AND m.roles & 7 <> 0))
+         UNION ALL SELECT message, space, author, received_ms FROM p_message",
     ),
     (
         NoticeKind::CourseUpdate,

@@ -377,7 +377,7 @@ impl Session {
         let mut flight = Flight {
             version: stunity_proto::frame::VERSION,
             device: replica.owner().device,
-            capabilities: capabilities::COVERED | capabilities::SHORT_NAMES,
+            capabilities: capabilities::COVERED | capabilities::SHORT_NAMES | capabilities::TALKS,
             cursors: cursors::list_hash(&self.cursors),
             partials: partials
                 .iter()

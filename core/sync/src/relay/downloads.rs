@@ -405,7 +405,7 @@ fn is_for_many(account: AccountId, target: Target) -> bool {
         None => target.space != account.space(),
         Some(lane) => matches!(
             lane,
-            Lane::All | Lane::Public | Lane::Staff | Lane::Group(_)
+            Lane::All | Lane::Public | Lane::Staff | Lane::Group(_) | Lane::Talk
         ),
     }
 }

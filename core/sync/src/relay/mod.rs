@@ -61,6 +61,8 @@ pub struct Session {
     takes_covered: bool,
     /// The client reads packs with short names.
     short_names: bool,
+    /// The client knows the lanes of conversations.
+    talks: bool,
     live: bool,
     upload_only: bool,
     /// Flight one, kept while the cursor list is asked for.
@@ -113,6 +115,7 @@ impl Session {
             explicit: false,
             takes_covered: false,
             short_names: false,
+            talks: false,
             live: false,
             upload_only: false,
             waiting: None,
@@ -276,6 +279,7 @@ impl Session {
         self.peer = Some(peer);
         self.takes_covered = flight.capabilities & capabilities::COVERED != 0;
         self.short_names = flight.capabilities & capabilities::SHORT_NAMES != 0;
+        self.talks = flight.capabilities & capabilities::TALKS != 0;
         self.live = flight.flags & flags::LIVE != 0;
         self.explicit = flight.flags & flags::EXPLICIT != 0;
         self.upload_only = flight.flags & flags::UPLOAD_ONLY != 0;

@@ -38,6 +38,10 @@ impl Session {
         peer: Peer,
     ) -> Result<Vec<Effect>, SyncError> {
         self.view = store.view(peer.account).await?;
+        if !self.talks {
+            // It could not read the lane's name.
+            self.view.retain(|target| target.lane != Some(Lane::Talk));
+        }
         self.outlook = Outlook::Listening;
         let view = &self.view;
         self.advanced.retain(|cursor| view.contains(&cursor.target));

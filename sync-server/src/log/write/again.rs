@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use stunity_identity::Standing as KeyStanding;
-use stunity_model::events::{CourseGenesis, Event};
-use stunity_model::judge::{CutOff, facts, removals};
+use stunity_model::events::Event;
+use stunity_model::judge::{CutOff, begins, facts, removals};
 use stunity_model::{Verdict, judge};
 use stunity_proto::pack::ChainEntry;
 use stunity_proto::{AccountId, Entry, EntryId, GroupId, Header, Kind, SpaceId};
@@ -114,7 +114,7 @@ impl Writer<'_> {
                 if header.author == account || header.signer.is_vouched() {
                     written.previous.insert(id, header.previous);
                 }
-                let is_genesis = header.kinds.first() == Some(&Kind::Event(CourseGenesis::CODE));
+                let is_genesis = header.kinds.first().is_some_and(|kind| begins(*kind));
                 if header.author == account && !is_genesis {
                     written.entries.push((row.get(1)?, sequence));
                 }

@@ -79,6 +79,10 @@ impl Writer<'_> {
         let pending = match judge(entry, &view) {
             _ if judges_nothing() => None,
             Verdict::Accept => None,
+            // In a conversation nobody gives effect to what waits.
+            Verdict::Pending(code @ "member.cut-off") if header.lane == Lane::Talk => {
+                return self.refuse(entry, code).await;
+            }
             Verdict::Pending(code) => Some(code),
             Verdict::Gap => return Ok(refused_without_tombstone("chain.gap")),
             // The place in the chain is taken: nothing to continue over.

@@ -13,7 +13,7 @@ use stunity_sync::replica::Outcome;
 use super::Writer;
 use crate::db::sql;
 use crate::error::ServerError;
-use crate::log::authority::Standing;
+use crate::log::authority::{Beginning, Standing};
 
 impl Writer<'_> {
     /// What an accepted entry changes besides the order.
@@ -58,7 +58,10 @@ impl Writer<'_> {
                 .map(|account| (account, course.membership.roles_now(account)))
                 .collect();
             for (account, roles) in roles {
-                self.set_roles(header.space, account, roles).await?;
+                match header.lane {
+                    Lane::Talk => self.set_talker(header.space, account, roles).await?,
+                    _ => self.set_roles(header.space, account, roles).await?,
+                }
             }
         }
         for account in removed {
@@ -89,6 +92,29 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Who is in a conversation: a table of its own, since being in a course opens
+    /// more than what is said there.
+    async fn set_talker(
+        &mut self,
+        space: SpaceId,
+        account: AccountId,
+        roles: Roles,
+    ) -> Result<(), ServerError> {
+        let statement = match roles.any(Roles::TALKER) {
+            true => sql("INSERT INTO talker VALUES ($1, $2, $3) \
+                 ON CONFLICT (account, space) DO UPDATE SET roles = excluded.roles"),
+            false => sql("DELETE FROM talker WHERE account = $1 AND space = $2"),
+        };
+        statement
+            .bind(account.0)
+            .bind(space.0)
+            .bind_if(roles.any(Roles::TALKER).then_some(roles.0 as i64))
+            .execute(&mut self.db)
+            .await?;
+        self.batch.rights.insert(account);
+        Ok(())
+    }
+
     /// Events that change who may do what.
     pub(super) async fn event(
         &mut self,
@@ -97,10 +123,10 @@ impl Writer<'_> {
         event: &Event,
     ) -> Result<(), ServerError> {
         let header = entry.header();
+        if let Some(beginning) = Beginning::of(event) {
+            self.authority.begin(header.space, beginning);
+        }
         match event {
-            Event::CourseGenesis(genesis) => {
-                self.authority.begin_course(header.space, genesis.clone());
-            }
             Event::StaffAdmit(e) => {
                 if let Ok(admission) = Certificate::<StaffAdmission>::decode(&e.certificate.0) {
                     self.admit(n, admission.body()).await?;

@@ -148,7 +148,7 @@ impl Writer<'_> {
         let (header, space) = (by.header(), target.header().space);
         let school = self.log.keys().school();
         let mut roles = Roles::default();
-        if SpaceKind::of(school, space, target.header().lane) == SpaceKind::Course {
+        if SpaceKind::of(school, space, target.header().lane).has_members() {
             self.authority.load_course(&mut self.db, space).await?;
             if let Some(course) = self.authority.course(space) {
                 let heads = &header.heads.membership;

@@ -8,7 +8,7 @@ use stunity_model::Roles;
 use stunity_model::events::*;
 use stunity_model::permit::{RULES, SpaceKind, Vouched};
 use stunity_model::sabotage::{Check, Sabotage};
-use stunity_proto::{AccountId, Entry, EntryId, Kind, Lane, ObjectId};
+use stunity_proto::{AccountId, Entry, EntryId, Kind, Lane, ObjectId, SpaceId};
 
 use crate::{Operator, grade, judged};
 
@@ -32,6 +32,7 @@ fn lanes(bits: u16, pupil: AccountId) -> Vec<Lane> {
         Lane::Private,
         Lane::Connections,
         Lane::Public,
+        Lane::Talk,
     ];
     all.into_iter()
         .filter(|lane| bits & 1 << lane.kind() != 0)
@@ -54,6 +55,7 @@ async fn what_a_relay_may_not_vouch_for_has_no_effect_whoever_it_names() {
                 SpaceKind::School => class.mallory.school.space(),
                 SpaceKind::Course => class.course,
                 SpaceKind::Account => pupil.space(),
+                SpaceKind::Conversation => SpaceId::of_direct(class.mallory.school, teacher, pupil),
             };
             let heads = match rule.space {
                 SpaceKind::Course => class.heads(lane).await,
