@@ -7,7 +7,8 @@
 use stunity_proto::EntryId;
 
 use crate::events::{
-    Answer, AssignmentPublish, ConversationStart, Event, Evidence, MemberCutOff, MemberRemove, QuizAnswers, Submit,
+    Answer, AssignmentPublish, ConversationStart, Event, Evidence, MemberCutOff, MemberRemove,
+    QuizAnswers, Submit,
 };
 pub use crate::tables::{COMMON, TABLES, Table, Type, Value, schema, table};
 
@@ -339,9 +340,10 @@ pub fn rows(event: &Event) -> Vec<Row> {
         Event::Block(e) => one("blocked", vec![blob(e.account), flag(e.on)]),
         Event::Report(e) => one("report", vec![blob(e.target), text(&e.reason)]),
         Event::ConversationStart(e) => conversation(e),
-        Event::ConversationMember(e) => {
-            one("talker", vec![blob(e.account), Value::Int(e.standing.into())])
-        }
+        Event::ConversationMember(e) => one(
+            "talker",
+            vec![blob(e.account), Value::Int(e.standing.into())],
+        ),
         Event::Message(e) => one("message", vec![blob(e.message), blob(&e.envelope.0)]),
         Event::Read(e) => one("read_until", vec![blob(e.conversation), blob(e.until)]),
         Event::ConversationName(e) => one("conversation_name", vec![blob(&e.envelope.0)]),

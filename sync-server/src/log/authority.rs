@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use stunity_identity::{AccountLog, Position, VerifyingKey};
-use stunity_model::events::{ConversationStart, CourseGenesis, Event};
 use stunity_model::Membership;
+use stunity_model::events::{ConversationStart, CourseGenesis, Event};
 use stunity_model::judge::{begins, facts};
 use stunity_proto::{AccountId, Body, Entry, EntryId, Lane, SchoolId, Signature, SpaceId};
 
