@@ -4,11 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use stunity_client::{Client, NewCourse};
+use stunity_client::{Between, Client, NewCourse};
 use stunity_e2e::School;
 use stunity_identity::StaffRoles;
 use stunity_model::events::*;
 use stunity_model::permit::{RULES, SpaceKind, Vouched, Who};
+use stunity_model::talk::{Kind, space_of};
 use stunity_model::{Event, Roles};
 use stunity_proto::{AccountId, GroupId, Lane, SpaceId};
 use stunity_server::Log;
@@ -21,7 +22,10 @@ use tokio::task::JoinHandle;
 struct Persona {
     name: &'static str,
     account: AccountId,
+    /// In the course.
     roles: Roles,
+    /// In the conversation.
+    talks: Roles,
 }
 
 impl Persona {
@@ -40,8 +44,10 @@ impl Persona {
             Who::Member => match place.lane {
                 Lane::All | Lane::Group(_) => staff || student,
                 Lane::One(_) => staff || (own_lane && student),
+                Lane::Talk => self.talks.any(Roles::TALKER),
                 _ => staff,
             },
+            Who::Host => self.talks.any(Roles::HOST),
             Who::Account | Who::Relay => true,
             Who::RootSigned => false,
             Who::Registrar | Who::SchoolTeacher => panic!("no relay signs for {who:?}"),
@@ -79,20 +85,35 @@ fn expected(code: u16, place: Place, who: &Persona, counts: bool) -> Option<&'st
     }
 }
 
-/// An event of a type that is right in itself: golden bytes, about whom the lane is.
-fn event(code: u16, who: AccountId, lane: Lane) -> Event {
-    let account = match lane {
-        Lane::One(whose) => whose,
-        _ => who,
-    };
+/// The golden event of a type.
+fn golden(code: u16) -> Event {
     let prefix = format!("event/{code:03}-");
     let name = (stunity_compat::golden::names().into_iter())
         .find(|name| name.starts_with(&prefix))
         .unwrap();
-    let golden = Event::decode(&stunity_compat::golden::load(&name).unwrap()).unwrap();
-    match golden {
+    Event::decode(&stunity_compat::golden::load(&name).unwrap()).unwrap()
+}
+
+/// An event of a type that is right in itself: golden bytes, about whom the lane is.
+fn event(code: u16, who: AccountId, place: Place) -> Event {
+    let account = match place.lane {
+        Lane::One(whose) => whose,
+        _ => who,
+    };
+    match golden(code) {
         Event::Enrol(_) => Enrol { account }.into(),
         Event::Leave(_) => Leave { account }.into(),
+        // Everybody may leave; hosts may say anything.
+        Event::ConversationMember(_) => ConversationMember {
+            account: who,
+            standing: 0,
+        }
+        .into(),
+        Event::Read(e) => Read {
+            conversation: place.space,
+            ..e
+        }
+        .into(),
         // Binds nothing: accounts with devices have a root.
         Event::RosterBind(e) => RosterBind {
             account: who,
@@ -122,6 +143,7 @@ async fn said(log: Log, who: Persona, place: Place, event: Event) -> Option<Stri
 struct Cast {
     school: School,
     course: SpaceId,
+    conversation: SpaceId,
     personas: Vec<Persona>,
 }
 
@@ -154,10 +176,18 @@ impl Cast {
             }
             personas.push(persona(name, &device, roles));
         }
+        personas[0].talks = Kind::Group.starter();
+        for member in &mut personas[2..5] {
+            member.talks = Roles::TALKER;
+        }
+        let members = personas[2..5].iter().map(|member| member.account);
+        let members = Between::Group(members.collect());
+        let conversation = owner.start_conversation(members).unwrap();
         school.sync(&mut owner).await;
         Self {
             school,
             course,
+            conversation,
             personas,
         }
     }
@@ -192,6 +222,11 @@ impl Cast {
                 });
             }
         }
+        places.push(Place {
+            kind: SpaceKind::Conversation,
+            space: self.conversation,
+            lane: Lane::Talk,
+        });
         places
     }
 
@@ -204,8 +239,13 @@ impl Cast {
             for n in 0..self.personas.len() {
                 let who = self.personas[n];
                 for place in self.places(who.account) {
-                    // A course begins once: in a space of its own.
+                    // A course and a group's conversation begin once: in a space of
+                    // their own.
                     let place = match (*code, place.kind) {
+                        (ConversationStart::CODE, SpaceKind::Conversation) => Place {
+                            space: self.begun_by(who.account),
+                            ..place
+                        },
                         (CourseGenesis::CODE, SpaceKind::Course) => Place {
                             space: SpaceId([n as u8 + 1; 16]),
                             ..place
@@ -213,7 +253,7 @@ impl Cast {
                         _ => place,
                     };
                     let expected = expected(*code, place, &who, counts);
-                    let event = event(*code, who.account, place.lane);
+                    let event = event(*code, who.account, place);
                     let log = self.school.log.clone();
                     let answer = tokio::spawn(said(log, who, place, event.clone()));
                     waiting.push((who, place, expected, answer));
@@ -228,6 +268,14 @@ impl Cast {
             self.check(*code, &mut waiting).await;
         }
         answers
+    }
+
+    /// The space of a conversation that somebody begins with the golden event.
+    fn begun_by(&self, who: AccountId) -> SpaceId {
+        let Event::ConversationStart(start) = golden(ConversationStart::CODE) else {
+            panic!("its code is its own");
+        };
+        space_of(self.school.log.keys().school(), who, &start).unwrap()
     }
 
     async fn check(&self, code: u16, waiting: &mut Vec<Waiting>) {
@@ -247,6 +295,7 @@ impl Cast {
         match event {
             Event::Enrol(_) => self.personas[n].roles.0 |= Roles::STUDENT.0,
             Event::Leave(_) => self.personas[n].roles = Roles::default(),
+            Event::ConversationMember(_) => self.personas[n].talks = Roles::default(),
             _ => {}
         }
     }
@@ -261,7 +310,10 @@ type Waiting = (
 );
 
 fn is_membership(event: &Event) -> bool {
-    matches!(event, Event::Enrol(_) | Event::Leave(_))
+    matches!(
+        event,
+        Event::Enrol(_) | Event::Leave(_) | Event::ConversationMember(_)
+    )
 }
 
 fn persona(name: &'static str, device: &Client, roles: Roles) -> Persona {
@@ -269,12 +321,13 @@ fn persona(name: &'static str, device: &Client, roles: Roles) -> Persona {
         name,
         account: device.store().account(),
         roles,
+        talks: Roles::default(),
     }
 }
 
 /// Every type of event; those that change who somebody is last.
 fn codes() -> Vec<u16> {
-    let last = [Enrol::CODE, Leave::CODE];
+    let last = [ConversationMember::CODE, Enrol::CODE, Leave::CODE];
     let known = TYPES.iter().map(|(code, _)| *code);
     known
         .filter(|code| !last.contains(code))

@@ -261,7 +261,12 @@ async fn nobody_writes_into_a_conversation_of_others() {
         (space, &heads, vec![message(1)], "role.missing"),
         (of_teacher, &[], vec![start(1, &[], 5)], "event.malformed"),
         (of_teacher, &[], vec![message(1)], "space.unknown"),
-        (own, &[], vec![message(1), start(1, &[], 5)], "space.unknown"),
+        (
+            own,
+            &[],
+            vec![message(1), start(1, &[], 5)],
+            "space.unknown",
+        ),
         (own, &[], vec![start(0, &[me], 0)], "event.malformed"),
         (own, &[], vec![start(1, &[], 5), message(1)], ""),
         (own, &[], vec![start(1, &[], 5)], "space.exists"),
