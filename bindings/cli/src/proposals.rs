@@ -84,6 +84,11 @@ fn says(event: &Event) -> Value {
             "level": e.level,
             "published": e.published,
         }),
+        Event::CourseOffer(e) => json!({
+            "thumbnail": e.thumbnail.map(|blob| blob.to_string()),
+            "price": e.price as f64 / 100.0,
+            "currency": e.currency,
+        }),
         Event::MemberAdd(e) => json!({
             "account": e.account.to_string(),
             "roles": role_names(Roles(e.roles)),

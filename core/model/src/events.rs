@@ -531,6 +531,16 @@ events! {
         assignments: Vec<HistoricalAssignment>,
     }
 
+    /// What a course looks like in a list, and what it costs.
+    76 CourseOffer {
+        /// A picture.
+        thumbnail: Option<BlobId>,
+        /// The price, in hundredths; 0 for none.
+        price: u64,
+        /// Of which currency, three capital letters of ISO 4217; empty without a price.
+        currency: String,
+    }
+
     /// A post.
     90 Post {
         /// The post.

@@ -511,6 +511,7 @@ fn check_event(
         Event::Read(e) if header.lane == Lane::Talk && e.conversation != header.space => {
             return refuse("lane.mismatch");
         }
+        Event::CourseOffer(e) if !crate::work::is_offer(e) => return refuse("event.malformed"),
         Event::Comment(e) => check_text(&e.text)?,
         Event::Report(e) => check_text(&e.reason)?,
         Event::Rsvp(e) if e.answer > 2 => return refuse("event.malformed"),

@@ -162,6 +162,7 @@ pub const RULES: &[Rule] = &[
     rule(73, Course, ONE, Teacher, No),
     rule(74, Course, STAFF, Teacher, No),
     rule(75, Course, ALL, Teacher, No),
+    rule(76, Course, ALL, Teacher, Yes),
     rule(90, Account, CONNECTIONS | PUBLIC, Self_, Yes),
     rule(90, Course, ALL | GROUP, Member, Yes),
     rule(91, Account, ACCOUNT, Self_, Yes),

@@ -4,7 +4,8 @@ use stunity_proto::{Lane, SpaceId};
 
 use crate::Event;
 use crate::events::{
-    CourseGenesis, CoursePublish, Enrol, Leave, MemberAdd, MemberRemove, Moderate, Proposal,
+    CourseGenesis, CourseOffer, CoursePublish, Enrol, Leave, MemberAdd, MemberRemove, Moderate,
+    Proposal,
 };
 
 /// What a proposal is for, as a person is asked.
@@ -60,7 +61,8 @@ pub fn read(proposal: &Proposal) -> Result<Asked, &'static str> {
         .map_err(|_| MALFORMED)?;
     let codes: Vec<u16> = events.iter().map(Event::code).collect();
     let purpose = match *codes.as_slice() {
-        [CourseGenesis::CODE, CoursePublish::CODE] => Purpose::NewCourse,
+        [CourseGenesis::CODE, CoursePublish::CODE]
+        | [CourseGenesis::CODE, CoursePublish::CODE, CourseOffer::CODE] => Purpose::NewCourse,
         [MemberAdd::CODE | Enrol::CODE] => Purpose::AddMember,
         [MemberRemove::CODE | Leave::CODE] => Purpose::RemoveMember,
         [Moderate::CODE] => Purpose::Moderate,

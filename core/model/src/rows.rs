@@ -14,7 +14,7 @@ pub use crate::tables::{COMMON, TABLES, Table, Type, Value, schema, table};
 
 /// Rises whenever an event gives other rows than before: projections are then
 /// built again from the entries.
-pub const FOLD_VERSION: u32 = 4;
+pub const FOLD_VERSION: u32 = 5;
 
 /// A row without the columns that every table has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,6 +184,10 @@ pub fn rows(event: &Event) -> Vec<Row> {
                 Value::Int(i64::from(e.level)),
                 flag(e.published),
             ],
+        ),
+        Event::CourseOffer(e) => one(
+            "course_offer",
+            vec![opt(e.thumbnail, blob), int(e.price), text(&e.currency)],
         ),
         Event::MemberAdd(e) => one("member", vec![blob(e.account), int(e.roles)]),
         Event::Enrol(e) => one(

@@ -96,6 +96,11 @@ pub const TABLES: &[Table] = &[
         index: &[],
     },
     Table {
+        name: "course_offer",
+        columns: &[("thumbnail", Blob), ("price", Int), ("currency", Text)],
+        index: &[],
+    },
+    Table {
         name: "member",
         columns: &[("account", Blob), ("roles", Int)],
         index: &["account"],

@@ -1,6 +1,6 @@
 //! Assignments and what became of them: the five types, the states of a piece of
 //! work, progress in a course.
-use crate::events::AssignmentPublish;
+use crate::events::{AssignmentPublish, CourseOffer};
 use crate::timeliness::Timeliness;
 
 /// Most points of an assignment or grade, in hundredths.
@@ -99,6 +99,19 @@ pub fn is_sound(e: &AssignmentPublish) -> bool {
         && ids.len() == e.questions.len()
         && ids.len() <= MAX_QUESTIONS
         && e.max_points <= MAX_POINTS
+}
+
+/// The highest price of a course, in hundredths.
+pub const MAX_PRICE: u64 = 1_000_000_000_000;
+
+/// Whether what a course costs is an amount of a currency, or nothing.
+#[must_use]
+pub fn is_offer(e: &CourseOffer) -> bool {
+    let is_currency = e.currency.len() == 3 && e.currency.bytes().all(|b| b.is_ascii_uppercase());
+    match e.price {
+        0 => e.currency.is_empty(),
+        price => price <= MAX_PRICE && is_currency,
+    }
 }
 
 /// How far a piece of work came. Apart from whether it came in time: a graded
@@ -238,6 +251,20 @@ mod tests {
         assert!(!is_sound(&publish(1, vec![question(1)])));
         assert!(!is_sound(&publish(4, vec![question(1), question(1)])));
         assert!(!is_sound(&publish(5, vec![])));
+    }
+
+    #[test]
+    fn a_price_has_a_currency_and_nothing_has_none() {
+        let offer = |price, currency: &str| CourseOffer {
+            thumbnail: None,
+            price,
+            currency: currency.into(),
+        };
+        assert!(is_offer(&offer(0, "")));
+        assert!(is_offer(&offer(1, "KHR")));
+        for (price, currency) in [(0, "KHR"), (1, ""), (1, "khr"), (MAX_PRICE + 1, "USD")] {
+            assert!(!is_offer(&offer(price, currency)), "{price} {currency}");
+        }
     }
 
     #[test]

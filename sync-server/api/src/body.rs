@@ -6,7 +6,7 @@ use std::str::FromStr;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use stunity_model::events::MAX_INLINE;
-use stunity_model::work::MAX_POINTS;
+use stunity_model::work::{MAX_POINTS, MAX_PRICE};
 
 use crate::problem::Problem;
 
@@ -19,6 +19,10 @@ pub const TITLE: RangeInclusive<usize> = 1..=200;
 pub const DESCRIPTION: RangeInclusive<usize> = 0..=5_000;
 /// Files that one thing names.
 const MAX_FILES: usize = 10;
+/// The most of a number that counts something.
+pub const MOST: u64 = 1_000_000;
+/// The last millisecond of the year 9999.
+pub const MAX_TIME: u64 = 253_402_300_799_999;
 
 /// An id in a path: one that is none names nothing.
 ///
@@ -28,10 +32,15 @@ pub fn path_id<T: FromStr>(text: &str) -> Result<T, Problem> {
     text.parse().map_err(|_| Problem::not_found())
 }
 
+/// What a field is that says yes where it is left out.
+pub(crate) fn yes() -> bool {
+    true
+}
+
 /// Points as people write them, such as 8.5, in hundredths.
-fn hundredths(points: f64) -> Option<u64> {
+fn hundredths(points: f64, most: u64) -> Option<u64> {
     let scaled = (points * 100.0).round();
-    (0.0..=MAX_POINTS as f64)
+    (0.0..=most as f64)
         .contains(&scaled)
         .then_some(scaled as u64)
 }
@@ -80,6 +89,13 @@ impl Fields {
         }
     }
 
+    /// A number up to `most`, else `number.range`.
+    pub fn number(&mut self, field: impl Display, number: u64, most: u64) {
+        if number > most {
+            self.wrong(field, "number.range");
+        }
+    }
+
     /// An id, else `id.malformed`.
     pub fn id<T: FromStr>(&mut self, field: impl Display, text: &str) -> Option<T> {
         let id = text.parse().ok();
@@ -100,8 +116,16 @@ impl Fields {
 
     /// Points in hundredths, of at most 10,000, else `points.range`.
     pub fn points(&mut self, field: impl Display, points: f64) -> u64 {
-        hundredths(points).unwrap_or_else(|| {
+        hundredths(points, MAX_POINTS).unwrap_or_else(|| {
             self.wrong(field, "points.range");
+            0
+        })
+    }
+
+    /// A price in hundredths, else `price.range`.
+    pub fn price(&mut self, field: impl Display, price: f64) -> u64 {
+        hundredths(price, MAX_PRICE).unwrap_or_else(|| {
+            self.wrong(field, "price.range");
             0
         })
     }
@@ -132,10 +156,10 @@ mod tests {
             (8.5, Some(850)),
             (10_000.0, Some(1_000_000)),
         ] {
-            assert_eq!(hundredths(given), taken, "{given}");
+            assert_eq!(hundredths(given, MAX_POINTS), taken, "{given}");
         }
         for given in [-0.5, 10_000.1, f64::NAN, f64::INFINITY] {
-            assert_eq!(hundredths(given), None, "{given}");
+            assert_eq!(hundredths(given, MAX_POINTS), None, "{given}");
         }
         assert_eq!(points(850), 8.5);
     }

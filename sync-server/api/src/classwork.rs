@@ -42,13 +42,34 @@ impl Scope<'_> {
     /// The rows of a table, called `t`, in the pupils' lanes.
     pub(crate) fn in_lanes(&self, columns: &str, from: &str, order: &str) -> Statement {
         let (first, last) = self.lanes();
+        let span = [first, last];
+        self.rows(columns, from, ("lane", span), "t.assignment = $4", order)
+    }
+
+    /// The rows of a table, called `t`, in the staff's lane that are about the pupils.
+    fn about(&self, columns: &str, from: &str) -> Statement {
+        let (first, last) = self.accounts();
+        let span = [first.0.to_vec(), last.0.to_vec()];
+        let one = "t.assignment = $4";
+        self.rows(columns, from, ("student", span), one, LATEST_LAST)
+    }
+
+    /// Rows whose column lies in a span; `one` is the condition for one assignment.
+    fn rows(
+        &self,
+        columns: &str,
+        from: &str,
+        (column, [first, last]): (&str, [Vec<u8>; 2]),
+        one: &str,
+        order: &str,
+    ) -> Statement {
         let one = match self.assignment {
-            Some(_) => " AND t.assignment = $4",
-            None => "",
+            Some(_) => format!(" AND ({one})"),
+            None => String::new(),
         };
         sql(format!(
             "SELECT {columns} FROM {from} WHERE t.space = $1 \
-             AND t.lane BETWEEN $2 AND $3{one} ORDER BY {order}"
+             AND t.{column} BETWEEN $2 AND $3{one} ORDER BY {order}"
         ))
         .bind(self.space.0)
         .bind(first)
@@ -229,23 +250,17 @@ impl Api {
 
     async fn pieces(&self, scope: Scope<'_>) -> Result<Vec<Piece>, ServerError> {
         let (first, last) = scope.lanes();
+        let columns = "e.id, t.lane, t.vouched, t.received_ms, t.assignment, t.attempt, \
+                       t.wall_ms, t.boot, t.since_relay_ms, t.relay_ms, t.text, t.place, t.day, \
+                       t.score, t.banked, t.blobs";
+        let from = "p_submission t JOIN entry e ON e.n = t.entry";
         // Imported work names its assignment by a place in a list.
-        let one = match scope.assignment {
-            Some(_) => " AND (t.assignment = $4 OR t.assignment IS NULL)",
-            None => "",
-        };
-        let rows = sql(format!(
-            "SELECT e.id, t.lane, t.vouched, t.received_ms, t.assignment, t.attempt, t.wall_ms, \
-             t.boot, t.since_relay_ms, t.relay_ms, t.text, t.place, t.day, t.score, t.banked, \
-             t.blobs FROM p_submission t JOIN entry e ON e.n = t.entry WHERE t.space = $1 \
-             AND t.lane BETWEEN $2 AND $3{one} ORDER BY t.lane, t.attempt, {LATEST_LAST}"
-        ))
-        .bind(scope.space.0)
-        .bind(first)
-        .bind(last)
-        .bind_if(scope.assignment.map(|assignment| assignment.0))
-        .all(self.log.database())
-        .await?;
+        let one = "t.assignment = $4 OR t.assignment IS NULL";
+        let order = format!("t.lane, t.attempt, {LATEST_LAST}");
+        let rows = scope
+            .rows(columns, from, ("lane", [first, last]), one, &order)
+            .all(self.log.database())
+            .await?;
         rows.iter()
             .filter_map(|row| piece(row).transpose())
             .collect()
@@ -290,21 +305,11 @@ impl Api {
     }
 
     async fn marks(&self, scope: Scope<'_>) -> Result<BTreeMap<EntryId, Mark>, ServerError> {
-        let (first, last) = scope.accounts();
-        let one = match scope.assignment {
-            Some(_) => " AND t.assignment = $4",
-            None => "",
-        };
-        let rows = sql(format!(
-            "SELECT t.attempt, t.points, t.lane, t.received_ms FROM p_auto_mark t \
-             WHERE t.space = $1 AND t.student BETWEEN $2 AND $3{one} ORDER BY {LATEST_LAST}"
-        ))
-        .bind(scope.space.0)
-        .bind(first.0)
-        .bind(last.0)
-        .bind_if(scope.assignment.map(|assignment| assignment.0))
-        .all(self.log.database())
-        .await?;
+        let columns = "t.attempt, t.points, t.lane, t.received_ms";
+        let rows = scope
+            .about(columns, "p_auto_mark t")
+            .all(self.log.database())
+            .await?;
         let mut marks = BTreeMap::new();
         for row in &rows {
             let mark = Mark {
@@ -322,21 +327,9 @@ impl Api {
     /// # Errors
     /// A database that fails.
     pub async fn graded(&self, scope: Scope<'_>, held: &Held) -> Result<Vec<Graded>, ServerError> {
-        let (first, last) = scope.accounts();
-        let one = match scope.assignment {
-            Some(_) => " AND t.assignment = $4",
-            None => "",
-        };
         let select = |columns: &str, from: &str| {
-            sql(format!(
-                "SELECT t.assignment, t.student, t.grade, {columns} FROM {from} \
-                 WHERE t.space = $1 AND t.student BETWEEN $2 AND $3{one} ORDER BY {LATEST_LAST}"
-            ))
-            .bind(scope.space.0)
-            .bind(first.0)
-            .bind(last.0)
-            .bind_if(scope.assignment.map(|assignment| assignment.0))
-            .all(self.log.database())
+            let columns = format!("t.assignment, t.student, t.grade, {columns}");
+            scope.about(&columns, from).all(self.log.database())
         };
         let key = |row: &Row| -> Result<WorkKey, ServerError> {
             let student = AccountId::try_from(row.get::<&[u8]>(1)?)?;

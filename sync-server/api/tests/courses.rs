@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used)] // A failed step fails the test.
 mod support;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use stunity_client::NewCourse;
 use stunity_e2e::Class;
 use stunity_model::Roles;
-use stunity_model::events::{Comment, CoursePublish};
+use stunity_model::events::{Comment, CourseOffer, CoursePublish};
 use stunity_proto::{Lane, ObjectId};
 use stunity_server::log::Vouch;
 use stunity_sync::replica::Outcome;
@@ -320,6 +320,67 @@ async fn what_several_people_say_through_the_api_in_one_lane_is_on_every_device(
         class.school.sync(device).await;
         let said = device.store().comments(class.assignment).unwrap();
         assert_eq!(said.len(), authors.len());
+    }
+}
+
+#[tokio::test]
+async fn what_a_course_costs_is_said_by_either_and_its_policy_stays() {
+    let mut class = Class::new().await;
+    let teacher = signed_in(&class.school, &class.teacher, "teacher").await;
+    let path = format!("courses/{}", class.course);
+    let body = |more: Value| {
+        let mut body = json!({ "title": "Optics", "level": "BEGINNER", "published": true });
+        for (field, value) in more.as_object().unwrap() {
+            body[field] = value.clone();
+        }
+        body
+    };
+    let priced = body(json!({ "price": 40_000.5, "open": false }));
+    assert_eq!(teacher.put(&path, &priced).await.0, 200);
+    let (_, course) = teacher.get(&path).await;
+    let costs = json!([course["price"], course["currency"], course["isPaid"]]);
+    assert_eq!(costs, json!([40_000.5, "KHR", true]));
+    class.school.sync(&mut class.teacher).await;
+    let held = class.teacher.store().course(class.course).unwrap().unwrap();
+    assert_eq!((held.price, held.currency.as_str()), (4_000_050, "KHR"));
+
+    let offer = CourseOffer {
+        thumbnail: None,
+        price: 250,
+        currency: "USD".into(),
+    };
+    class.teacher.state(class.course, Lane::All, offer).unwrap();
+    class.school.sync(&mut class.teacher).await;
+    assert_eq!(teacher.get(&path).await.1["currency"], "USD");
+    assert_eq!(teacher.put(&path, &body(json!({}))).await.0, 200);
+    assert_eq!(teacher.get(&path).await.1["isPaid"], false);
+
+    for (more, field, code) in [
+        (
+            json!({ "price": 1, "currency": "riel" }),
+            "currency",
+            "currency.unknown",
+        ),
+        (json!({ "price": -1 }), "price", "price.range"),
+        (
+            json!({ "thumbnail": "00".repeat(32) }),
+            "thumbnail[0]",
+            "blob.unknown",
+        ),
+        (
+            json!({ "countsApiGrades": true }),
+            "countsApiGrades",
+            "policy.fixed",
+        ),
+    ] {
+        let (status, problem) = teacher.put(&path, &body(more)).await;
+        let error = &problem["errors"][0];
+        assert_eq!(
+            (status, text(error, "field").as_str()),
+            (422, field),
+            "{problem}"
+        );
+        assert_eq!(text(error, "code"), code);
     }
 }
 

@@ -9,6 +9,7 @@ use stunity_e2e::School;
 use stunity_identity::StaffRoles;
 use stunity_model::events::*;
 use stunity_model::permit::{RULES, SpaceKind, Vouched, Who};
+use stunity_model::sabotage::{Check, Sabotage};
 use stunity_model::talk::{Kind, space_of};
 use stunity_model::{Event, Roles};
 use stunity_proto::{AccountId, GroupId, Lane, SpaceId};
@@ -360,4 +361,31 @@ async fn where_the_course_counts_it_what_pupils_are_marked_by_counts_too() {
     let answers = cast.say(&by_policy, true).await;
     assert!(answers.contains(&None));
     assert!(!answers.contains(&Some("vouched.proposal")));
+}
+
+#[tokio::test]
+async fn each_check_that_is_left_out_gives_another_answer_than_the_table() {
+    for (check, code, lane, who) in [
+        (Check::Policy, Grade::CODE, Lane::Staff, "owner"),
+        (Check::NeverVouched, MemberAdd::CODE, Lane::All, "owner"),
+        (Check::Role, Grade::CODE, Lane::Staff, "student"),
+    ] {
+        let cast = Cast::new(false).await;
+        let who = cast.personas.iter().find(|persona| persona.name == who);
+        let who = *who.unwrap();
+        let place = Place {
+            kind: SpaceKind::Course,
+            space: cast.course,
+            lane,
+        };
+        let expected = expected(code, place, &who, false);
+        let event = event(code, who.account, place);
+        let log = cast.school.log.clone();
+        {
+            let _broken = Sabotage::skip(check);
+            let answer = said(log.clone(), who, place, event.clone()).await;
+            assert_ne!(answer.as_deref(), expected, "{check:?}");
+        }
+        assert_eq!(said(log, who, place, event).await.as_deref(), expected);
+    }
 }

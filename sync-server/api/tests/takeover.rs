@@ -221,7 +221,7 @@ async fn a_course_that_a_device_confirms_is_in_the_apis_answer() {
     let teacher = signed_in(&class.school, &class.teacher, "teacher").await;
     let body = json!({
         "title": "Optics", "level": "ADVANCED", "published": true, "open": true,
-        "countsApiGrades": true,
+        "countsApiGrades": true, "price": 2, "currency": "USD",
     });
     let (status, proposal) = teacher.post("courses", &body).await;
     assert_eq!(
@@ -235,8 +235,8 @@ async fn a_course_that_a_device_confirms_is_in_the_apis_answer() {
     assert_eq!(asked[0].proposal.to_string(), text(&proposal, "id"));
     assert!(matches!(
         asked[0].asked.events.as_slice(),
-        [Event::CourseGenesis(genesis), Event::CoursePublish(page)]
-            if genesis.counts_api_grades && page.title == "Optics"
+        [Event::CourseGenesis(genesis), Event::CoursePublish(page), Event::CourseOffer(offer)]
+            if genesis.counts_api_grades && page.title == "Optics" && offer.price == 200
     ));
     class.teacher.confirm_proposal(asked[0].proposal).unwrap();
     assert!(class.teacher.confirm_proposal(asked[0].proposal).is_err());

@@ -279,6 +279,12 @@ fn imports() -> Vec<Event> {
             }],
         }
         .into(),
+        CourseOffer {
+            thumbnail: Some(BlobId([0x84; 32])),
+            price: 4_000_000,
+            currency: "KHR".into(),
+        }
+        .into(),
     ]
 }
 

@@ -2,7 +2,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 use stunity_model::Roles;
 use stunity_model::rows::latest;
-use stunity_proto::{AccountId, ObjectId, SpaceId};
+use stunity_proto::{AccountId, BlobId, ObjectId, SpaceId};
 
 use super::{LATEST_FIRST, LATEST_LAST};
 use crate::database::uint;
@@ -43,6 +43,12 @@ pub struct CourseRow {
     pub roles: Roles,
     /// Pupils, as far as they can be seen here.
     pub students: u64,
+    /// A picture.
+    pub thumbnail: Option<BlobId>,
+    /// The price, in hundredths; 0 for none.
+    pub price: u64,
+    /// Its currency; empty without a price.
+    pub currency: String,
 }
 
 /// Somebody in a course.
@@ -198,6 +204,9 @@ impl Store {
                         foreign_id: row.get(5)?,
                         roles: Roles(row.get::<_, Option<i64>>(6)?.map_or(0, uint)),
                         students: uint(row.get(7)?),
+                        thumbnail: None,
+                        price: 0,
+                        currency: String::new(),
                     })
                 },
             )
@@ -222,6 +231,18 @@ impl Store {
                 course.category = row.get(4)?;
                 course.level = row.get(5)?;
                 course.published = row.get(6)?;
+                Ok(())
+            })
+            .optional()?;
+        self.conn
+            .prepare_cached(&format!(
+                "SELECT thumbnail, price, currency FROM p_course_offer WHERE space = ?1
+                 ORDER BY {LATEST_FIRST} LIMIT 1"
+            ))?
+            .query_row([&space.0], |row| {
+                course.thumbnail = row.get::<_, Option<_>>(0)?.map(BlobId);
+                course.price = uint(row.get(1)?);
+                course.currency = row.get(2)?;
                 Ok(())
             })
             .optional()?;

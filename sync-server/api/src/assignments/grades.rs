@@ -114,12 +114,8 @@ pub struct GradeBody {
     #[schema(max_length = 5000)]
     feedback: String,
     /// Whether the pupil sees it at once.
-    #[serde(default = "yes")]
+    #[serde(default = "crate::body::yes")]
     release: bool,
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// Grades an attempt, in place of the grades that are known here, and releases it.

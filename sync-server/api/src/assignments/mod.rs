@@ -21,7 +21,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::body::{Body, Fields, TITLE, path_id, points};
+use crate::body::{Body, Fields, MAX_TIME, MOST, TITLE, path_id, points};
 use crate::caller::Caller;
 use crate::page::{Page, PageQuery, Place, Slice};
 use crate::problem::{BadBody, BadPage, Forbidden, NotFound, Problem, SignedOut};
@@ -29,11 +29,6 @@ use crate::state::Api;
 use crate::stated::{Made, State as Effect, Stated, Statement};
 use quiz::{Question, QuestionBody};
 use submissions::Work;
-
-/// The last millisecond of the year 9999.
-const MAX_TIME: u64 = 253_402_300_799_999;
-/// The most of a number that counts something.
-const MOST: u64 = 1_000_000;
 
 /// The routes of this folder.
 pub fn router() -> OpenApiRouter<Arc<Api>> {
@@ -268,12 +263,8 @@ pub struct AssignmentBody {
     #[schema(max_items = 200)]
     questions: Vec<QuestionBody>,
     /// Shown to pupils.
-    #[serde(default = "yes")]
+    #[serde(default = "crate::body::yes")]
     published: bool,
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl AssignmentBody {
@@ -292,9 +283,7 @@ impl AssignmentBody {
             ("attempts", self.attempts, MOST),
             ("timedMinutes", self.timed_minutes.unwrap_or(0), MOST),
         ] {
-            if number > most {
-                fields.wrong(field, "number.range");
-            }
+            fields.number(field, number, most);
         }
         let given = self.max_points.map(|max| fields.points("maxPoints", max));
         let (questions, answers) = quiz::questions(&mut fields, self.questions);
@@ -497,9 +486,9 @@ async fn extend(
 ) -> Result<(StatusCode, Json<Stated>), Problem> {
     let (id, student) = (path_id(&id)?, path_id(&student)?);
     let Json(body) = body?;
-    if body.due_ms > MAX_TIME {
-        return Err(Problem::fields(&[("dueMs", "number.range")]));
-    }
+    let mut fields = Fields::default();
+    fields.number("dueMs", body.due_ms, MAX_TIME);
+    fields.done()?;
     let found = api.assignment(caller.account, id).await?;
     api.pupil(&found, caller.account, student).await?;
     let event = Extension {

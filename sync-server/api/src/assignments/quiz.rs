@@ -17,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Found, Kind};
-use crate::body::{Body, DESCRIPTION, Fields, path_id, points};
+use crate::body::{Body, DESCRIPTION, Fields, MOST, path_id, points};
 use crate::caller::Caller;
 use crate::classwork::Scope;
 use crate::problem::{BadBody, Forbidden, NotFound, Problem, SignedOut};
@@ -62,6 +62,7 @@ pub struct Question {
 pub struct QuestionBody {
     /// Names the question in answers; its number in the list if left out. A question
     /// that is published again keeps it.
+    #[schema(maximum = 1_000_000)]
     id: Option<u64>,
     /// The text.
     #[schema(min_length = 1, max_length = 5000)]
@@ -107,9 +108,7 @@ pub(super) fn questions(
             fields.wrong(field("right"), "option.unknown");
         }
         let id = body.id.unwrap_or(n as u64 + 1);
-        if id > i64::MAX as u64 {
-            fields.wrong(field("id"), "number.range");
-        }
+        fields.number(field("id"), id, MOST);
         answers.push(Answer {
             question: id,
             options: body.right,

@@ -162,12 +162,8 @@ pub struct SubmitBody {
     #[schema(max_items = 200)]
     answers: Vec<AnswerBody>,
     /// Of a quiz: whether the attempt ends with this. The first answers begin it.
-    #[serde(default = "yes")]
+    #[serde(default = "crate::body::yes")]
     hand_in: bool,
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// Hands work in. What a quiz asks for are answers: they are only added to, and the
@@ -497,16 +493,13 @@ impl Api {
         };
         fields.content(field, &text);
         let blobs: Vec<BlobId> = fields.files("files", &body.files);
-        for (n, blob) in blobs.iter().enumerate() {
-            if !self.lies_in(blob, found, lane).await? {
-                fields.wrong(format_args!("files[{n}]"), "blob.unknown");
-            }
-        }
         if let Err(code) = AssignmentKind::from(found.kind).check(&text, blobs.len()) {
             let of_files = matches!(found.kind, Kind::File);
             fields.wrong(if of_files { "files" } else { field }, code);
         }
         fields.done()?;
+        self.files_lie_in("files", &blobs, (found.space, lane))
+            .await?;
         let latest = sql("SELECT COALESCE(MAX(attempt), 0) FROM p_submission \
              WHERE space = $1 AND assignment = $2 AND lane = $3")
         .bind(found.space.0)
@@ -524,17 +517,6 @@ impl Api {
         };
         self.state(pupil, found.space, lane, vec![event.into()])
             .await
-    }
-
-    /// Whether a lane names a file: then its readers may read it.
-    async fn lies_in(&self, blob: &BlobId, found: &Found, lane: Lane) -> Result<bool, ServerError> {
-        let used = sql("SELECT 1 FROM blob_use WHERE blob = $1 AND space = $2 AND lane = $3")
-            .bind(blob.0)
-            .bind(found.space.0)
-            .bind(lane.to_key())
-            .optional(self.log.database())
-            .await?;
-        Ok(used.is_some())
     }
 
     async fn answer(

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::body::{Body, Fields, TITLE, path_id};
+use crate::body::{Body, Fields, MOST, TITLE, path_id};
 use crate::caller::Caller;
 use crate::problem::{BadBody, Forbidden, NotFound, Problem, SignedOut};
 use crate::state::Api;
@@ -89,16 +89,9 @@ pub struct LessonBody {
     #[schema(max_items = 10)]
     resources: Vec<String>,
     /// Shown to pupils.
-    #[serde(default = "yes")]
+    #[serde(default = "crate::body::yes")]
     published: bool,
 }
-
-fn yes() -> bool {
-    true
-}
-
-/// Places and minutes beyond are mistakes.
-const MOST: u64 = 1_000_000;
 
 impl LessonBody {
     fn event(self, lesson: ObjectId) -> Result<LessonPublish, Problem> {
@@ -107,11 +100,8 @@ impl LessonBody {
         fields.text_if("titleKh", self.title_kh.as_deref(), TITLE);
         fields.content("content", &self.content);
         fields.content("contentKh", self.content_kh.as_deref().unwrap_or_default());
-        for (field, number) in [("order", self.order), ("minutes", self.minutes)] {
-            if number > MOST {
-                fields.wrong(field, "number.range");
-            }
-        }
+        fields.number("order", self.order, MOST);
+        fields.number("minutes", self.minutes, MOST);
         let blobs = fields.files("resources", &self.resources);
         fields.done()?;
         let content = |text, blobs| Content { text, blobs };
@@ -175,6 +165,8 @@ async fn create(
     api.joined(caller.account, space).await?;
     let lesson = api.new_object();
     let event = body.event(lesson)?;
+    api.files_lie_in("resources", &event.content.blobs, (space, Lane::All))
+        .await?;
     let statement = api
         .state(caller.account, space, Lane::All, vec![event.into()])
         .await?;
@@ -229,6 +221,8 @@ async fn publish(
     let Json(body) = body?;
     api.lesson(caller.account, space, lesson).await?;
     let event = body.event(lesson)?;
+    api.files_lie_in("resources", &event.content.blobs, (space, Lane::All))
+        .await?;
     let statement = api
         .state(caller.account, space, Lane::All, vec![event.into()])
         .await?;

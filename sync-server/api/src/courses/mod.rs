@@ -11,8 +11,9 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use stunity_model::Roles;
-use stunity_model::events::{CourseGenesis, CoursePublish, Enrol, Leave};
-use stunity_proto::{AccountId, Lane, SpaceId};
+use stunity_model::events::{CourseGenesis, CourseOffer, CoursePublish, Enrol, Leave};
+use stunity_model::work;
+use stunity_proto::{AccountId, BlobId, Lane, SpaceId};
 use stunity_server::db::{Row, sql};
 use stunity_server::error::ServerError;
 use utoipa::{IntoParams, ToSchema};
@@ -90,6 +91,16 @@ pub struct Course {
     published: bool,
     /// Anybody in the school may enrol.
     open: bool,
+    /// A picture, by the id of its file.
+    thumbnail: Option<String>,
+    /// What it costs; 0 for nothing.
+    price: f64,
+    /// The currency of the price.
+    currency: Option<String>,
+    /// Whether it costs anything.
+    is_paid: bool,
+    /// A phone's own clock counts for whether work came in time.
+    counts_attested: bool,
     /// Grades that come through an API count; else they wait for a device of the staff.
     counts_api_grades: bool,
     /// What the caller is in it: `OWNER`, `TEACHER`, `ASSISTANT`, `STUDENT`.
@@ -148,9 +159,13 @@ fn role_words(roles: Roles) -> Vec<&'static str> {
 const COURSES: &str = "SELECT c.space, c.received_ms, c.open, c.author, p.title, p.title_km, \
      p.description, p.description_km, p.category, p.level, p.published, \
      COALESCE((SELECT m.roles FROM membership m WHERE m.account = $1 AND m.space = c.space), 0), \
-     c.counts_api_grades FROM p_course c JOIN p_course_page p ON p.space = c.space AND NOT EXISTS \
+     c.counts_api_grades, c.counts_attested, o.thumbnail, COALESCE(o.price, 0), o.currency \
+     FROM p_course c JOIN p_course_page p ON p.space = c.space AND NOT EXISTS \
      (SELECT 1 FROM p_course_page l WHERE l.space = c.space \
-     AND (l.sequence, l.op) > (p.sequence, p.op))";
+     AND (l.sequence, l.op) > (p.sequence, p.op)) \
+     LEFT JOIN p_course_offer o ON o.space = c.space AND NOT EXISTS \
+     (SELECT 1 FROM p_course_offer l WHERE l.space = c.space \
+     AND (l.sequence, l.op) > (o.sequence, o.op))";
 
 /// Whether the caller is a member; who was removed is none.
 const MEMBER: &str = "EXISTS (SELECT 1 FROM membership m WHERE m.account = $1 \
@@ -159,6 +174,8 @@ const MEMBER: &str = "EXISTS (SELECT 1 FROM membership m WHERE m.account = $1 \
 fn read(row: &Row) -> Result<Course, ServerError> {
     let text = |index| row.get::<Option<String>>(index);
     let held = Roles(row.get(11)?);
+    let thumbnail: Option<&[u8]> = row.get(14)?;
+    let price: u64 = row.get(15)?;
     Ok(Course {
         id: SpaceId::try_from(row.get::<&[u8]>(0)?)?.to_string(),
         title: row.get(4)?,
@@ -171,6 +188,14 @@ fn read(row: &Row) -> Result<Course, ServerError> {
         published: row.get(10)?,
         open: row.get(2)?,
         counts_api_grades: row.get(12)?,
+        counts_attested: row.get(13)?,
+        thumbnail: thumbnail
+            .map(BlobId::try_from)
+            .transpose()?
+            .map(|id| id.to_string()),
+        price: points(price),
+        currency: text(16)?.filter(|_| price > 0),
+        is_paid: price > 0,
         roles: role_words(held),
         enrolment: None,
         held,
@@ -211,46 +236,10 @@ async fn list(
     Ok(Json(page))
 }
 
-/// A course to be made.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct NewCourseBody {
-    /// The title.
-    #[schema(min_length = 1, max_length = 200)]
-    title: String,
-    /// The Khmer title.
-    #[schema(min_length = 1, max_length = 200)]
-    title_kh: Option<String>,
-    /// What it is about, as Markdown.
-    #[serde(default)]
-    #[schema(max_length = 5000)]
-    description: String,
-    /// The same in Khmer.
-    #[schema(max_length = 5000)]
-    description_kh: Option<String>,
-    /// The category.
-    #[serde(default)]
-    #[schema(max_length = 100)]
-    category: String,
-    /// How hard it is.
-    level: Level,
-    /// Visible to those who are not members.
-    published: bool,
-    /// Anybody in the school may enrol.
-    #[serde(default)]
-    open: bool,
-    /// A phone's own clock counts for whether work came in time.
-    #[serde(default)]
-    counts_attested: bool,
-    /// Grades that come through an API count.
-    #[serde(default)]
-    counts_api_grades: bool,
-}
-
 /// Asks a device of the caller to make a course: no relay may, for it would decide by
 /// which policy its pupils are graded.
 #[utoipa::path(post, path = "/courses", tag = "courses", security(("bearer" = [])),
-    request_body = NewCourseBody,
+    request_body = CourseBody,
     responses(
         (status = 202, description = "A device of the caller is asked", body = Proposal),
         BadBody,
@@ -261,27 +250,26 @@ pub struct NewCourseBody {
 async fn create(
     State(api): State<Arc<Api>>,
     caller: Caller,
-    body: Body<NewCourseBody>,
+    body: Body<CourseBody>,
 ) -> Result<Proposed, Problem> {
     let Json(body) = body?;
     let genesis = CourseGenesis {
         salt: 0,
         imported: false,
-        open: body.open,
-        counts_attested: body.counts_attested,
-        counts_api_grades: body.counts_api_grades,
+        open: body.open.unwrap_or(false),
+        counts_attested: body.counts_attested.unwrap_or(false),
+        counts_api_grades: body.counts_api_grades.unwrap_or(false),
         foreign_id: None,
     };
-    let page = CourseBody {
-        title: body.title,
-        title_kh: body.title_kh,
-        description: body.description,
-        description_kh: body.description_kh,
-        category: body.category,
-        level: body.level,
-        published: body.published,
-    };
-    let events = vec![genesis.into(), page.event()?.into()];
+    let (page, offer) = body.events(Fields::default())?;
+    let mut events = vec![genesis.into(), page.into()];
+    if let Some(offer) = offer {
+        if offer.thumbnail.is_some() {
+            // Files lie in a course that there is.
+            return Err(Problem::fields(&[("thumbnail", "blob.unknown")]));
+        }
+        events.push(offer.into());
+    }
     let space = SpaceId(api.new_object().0);
     api.propose(caller.account, space, Lane::All, events).await
 }
@@ -333,22 +321,47 @@ pub struct CourseBody {
     level: Level,
     /// Visible to those who are not members.
     published: bool,
+    /// A picture, by the id of a file that lies in the course for all its members.
+    thumbnail: Option<String>,
+    /// What it costs; nothing if left out.
+    #[schema(minimum = 0, maximum = 10_000_000_000_f64)]
+    price: Option<f64>,
+    /// The currency of the price, by ISO 4217; riel if left out.
+    #[schema(pattern = "^[A-Z]{3}$")]
+    currency: Option<String>,
+    /// Anybody in the school may enrol. This and what follows is decided when a course
+    /// is made.
+    open: Option<bool>,
+    /// A phone's own clock counts for whether work came in time.
+    counts_attested: Option<bool>,
+    /// Grades that come through an API count.
+    counts_api_grades: Option<bool>,
 }
 
 impl CourseBody {
-    /// The event that says so.
-    ///
-    /// # Errors
-    /// Texts that are too long.
-    fn event(self) -> Result<CoursePublish, Problem> {
-        let mut fields = Fields::default();
+    /// What everybody is to see of it, and what it offers, if it says so.
+    fn events(self, mut fields: Fields) -> Result<(CoursePublish, Option<CourseOffer>), Problem> {
         fields.text("title", &self.title, TITLE);
         fields.text_if("titleKh", self.title_kh.as_deref(), TITLE);
         fields.text("description", &self.description, DESCRIPTION);
         fields.text_if("descriptionKh", self.description_kh.as_deref(), DESCRIPTION);
         fields.text("category", &self.category, CATEGORY);
+        let thumbnail = (self.thumbnail.as_deref()).and_then(|id| fields.id("thumbnail", id));
+        let price = self.price.map_or(0, |price| fields.price("price", price));
+        let currency = match price {
+            0 => String::new(),
+            _ => self.currency.unwrap_or_else(|| "KHR".to_owned()),
+        };
+        let offer = CourseOffer {
+            thumbnail,
+            price,
+            currency,
+        };
+        if !work::is_offer(&offer) {
+            fields.wrong("currency", "currency.unknown");
+        }
         fields.done()?;
-        Ok(CoursePublish {
+        let page = CoursePublish {
             title: self.title,
             title_km: self.title_kh,
             description: self.description,
@@ -356,7 +369,32 @@ impl CourseBody {
             category: self.category,
             level: self.level as u8,
             published: self.published,
-        })
+        };
+        let says = offer.thumbnail.is_some() || offer.price > 0;
+        Ok((page, says.then_some(offer)))
+    }
+
+    /// What was decided when the course was made stays.
+    fn keeps(&self, course: &Course) -> Fields {
+        let mut fields = Fields::default();
+        for (field, given, held) in [
+            ("open", self.open, course.open),
+            (
+                "countsAttested",
+                self.counts_attested,
+                course.counts_attested,
+            ),
+            (
+                "countsApiGrades",
+                self.counts_api_grades,
+                course.counts_api_grades,
+            ),
+        ] {
+            if given.is_some_and(|given| given != held) {
+                fields.wrong(field, "policy.fixed");
+            }
+        }
+        fields
     }
 }
 
@@ -380,11 +418,23 @@ async fn publish(
 ) -> Result<(StatusCode, Json<Stated>), Problem> {
     let space = path_id(&id)?;
     let Json(body) = body?;
-    api.course(caller.account, space).await?;
-    let page = body.event()?;
-    let statement = api
-        .state(caller.account, space, Lane::All, vec![page.into()])
+    let course = api.course(caller.account, space).await?;
+    let fields = body.keeps(&course);
+    let (page, offer) = body.events(fields)?;
+    let mut events = vec![page.into()];
+    let thumbnail: Vec<BlobId> = (offer.iter()).filter_map(|offer| offer.thumbnail).collect();
+    api.files_lie_in("thumbnail", &thumbnail, (space, Lane::All))
         .await?;
+    // Said again only where it changes.
+    if offer.is_some() || course.is_paid || course.thumbnail.is_some() {
+        let nothing = CourseOffer {
+            thumbnail: None,
+            price: 0,
+            currency: String::new(),
+        };
+        events.push(offer.unwrap_or(nothing).into());
+    }
+    let statement = api.state(caller.account, space, Lane::All, events).await?;
     Ok(statement.answer(StatusCode::OK))
 }
 
@@ -529,6 +579,32 @@ impl Api {
             .await
             .map_err(ServerError::from)?;
         Ok(read(&row.ok_or_else(Problem::not_found)?)?)
+    }
+
+    /// Whether a lane names these files, for then its readers may read them.
+    ///
+    /// # Errors
+    /// `blob.unknown` for those that it does not; a database that fails.
+    pub(crate) async fn files_lie_in(
+        &self,
+        field: &str,
+        files: &[BlobId],
+        (space, lane): (SpaceId, Lane),
+    ) -> Result<(), Problem> {
+        let mut fields = Fields::default();
+        for (n, file) in files.iter().enumerate() {
+            let used = sql("SELECT 1 FROM blob_use WHERE blob = $1 AND space = $2 AND lane = $3")
+                .bind(file.0)
+                .bind(space.0)
+                .bind(lane.to_key())
+                .optional(self.log.database())
+                .await
+                .map_err(ServerError::from)?;
+            if used.is_none() {
+                fields.wrong(format_args!("{field}[{n}]"), "blob.unknown");
+            }
+        }
+        fields.done()
     }
 
     /// A course that this account is a member of.
