@@ -189,6 +189,23 @@ answers! {
     NotFound "404" "Nothing that the caller may see"
 }
 
+/// What a route about something answers to those who may not: see [`SignedOut`],
+/// [`Forbidden`], [`NotFound`].
+pub struct Refused;
+
+impl IntoResponses for Refused {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        [
+            SignedOut::responses(),
+            Forbidden::responses(),
+            NotFound::responses(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

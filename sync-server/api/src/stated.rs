@@ -23,6 +23,9 @@ pub struct Stated {
     pub state: State,
 }
 
+/// The answer about something that was there before.
+pub type Answered = (StatusCode, Json<Stated>);
+
 /// Something that was made.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -66,7 +69,7 @@ impl Statement {
 
     /// The answer about something that was there before: 202 where the statement
     /// waits, else `done`.
-    pub fn answer(&self, done: StatusCode) -> (StatusCode, Json<Stated>) {
+    pub fn answer(&self, done: StatusCode) -> Answered {
         (self.status(done), Json(self.shown()))
     }
 
@@ -129,5 +132,21 @@ impl Api {
             Outcome::Refused { code, .. } => return Err(Problem::refused(&code)),
         };
         Ok(Statement { entry, state })
+    }
+
+    /// As [`Api::state`], of one event about something that was there before: 200, or
+    /// 202 where it waits.
+    ///
+    /// # Errors
+    /// As [`Api::state`].
+    pub async fn restate(
+        &self,
+        author: AccountId,
+        space: SpaceId,
+        lane: Lane,
+        event: impl Into<Event>,
+    ) -> Result<Answered, Problem> {
+        let statement = self.state(author, space, lane, vec![event.into()]).await?;
+        Ok(statement.answer(StatusCode::OK))
     }
 }

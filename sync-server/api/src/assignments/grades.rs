@@ -20,9 +20,9 @@ use super::Found;
 use crate::body::{Body, DESCRIPTION, Fields, path_id, points};
 use crate::caller::Caller;
 use crate::classwork::{Held, Scope};
-use crate::problem::{BadBody, Forbidden, NotFound, Problem, SignedOut};
+use crate::problem::{BadBody, Problem, Refused};
 use crate::state::Api;
-use crate::stated::{Made, Stated};
+use crate::stated::{Answered, Made, Stated};
 
 /// The routes of this file.
 pub fn router() -> OpenApiRouter<Arc<Api>> {
@@ -130,9 +130,7 @@ pub struct GradeBody {
         (status = 200, description = "Graded", body = Made),
         (status = 202, description = "Staff must accept it", body = Made),
         BadBody,
-        SignedOut,
-        Forbidden,
-        NotFound,
+        Refused,
     )
 )]
 async fn grade(
@@ -207,9 +205,7 @@ pub struct ChoiceBody {
         (status = 200, description = "Chosen", body = Stated),
         (status = 202, description = "Staff must accept it", body = Stated),
         BadBody,
-        SignedOut,
-        Forbidden,
-        NotFound,
+        Refused,
         (status = 409, description = "No conflict", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -218,7 +214,7 @@ async fn choose(
     caller: Caller,
     Path((id, student)): Path<(String, String)>,
     body: Body<ChoiceBody>,
-) -> Result<(StatusCode, Json<Stated>), Problem> {
+) -> Result<Answered, Problem> {
     let (id, student) = (path_id(&id)?, path_id(&student)?);
     let Json(body) = body?;
     let found = api.assignment(caller.account, id).await?;
@@ -244,10 +240,8 @@ async fn choose(
         grade,
         over,
     };
-    let statement = api
-        .state(caller.account, found.space, Lane::Staff, vec![event.into()])
-        .await?;
-    Ok(statement.answer(StatusCode::OK))
+    api.restate(caller.account, found.space, Lane::Staff, event)
+        .await
 }
 
 impl Api {

@@ -24,9 +24,9 @@ use utoipa_axum::routes;
 use crate::body::{Body, Fields, MAX_TIME, MOST, TITLE, path_id, points};
 use crate::caller::Caller;
 use crate::page::{Page, PageQuery, Place, Slice};
-use crate::problem::{BadBody, BadPage, Forbidden, NotFound, Problem, SignedOut};
+use crate::problem::{BadBody, BadPage, NotFound, Problem, Refused, SignedOut};
 use crate::state::Api;
-use crate::stated::{Made, State as Effect, Stated, Statement};
+use crate::stated::{Answered, Made, State as Effect, Stated, Statement};
 use quiz::{Question, QuestionBody};
 use submissions::Work;
 
@@ -335,9 +335,7 @@ impl AssignmentBody {
         (status = 201, description = "Published", body = Made),
         (status = 202, description = "Staff must accept it", body = Made),
         BadBody,
-        SignedOut,
-        Forbidden,
-        NotFound,
+        Refused,
     )
 )]
 async fn create(
@@ -392,9 +390,7 @@ async fn assignment(
         (status = 200, description = "Published", body = Stated),
         (status = 202, description = "Staff must accept it", body = Stated),
         BadBody,
-        SignedOut,
-        Forbidden,
-        NotFound,
+        Refused,
     )
 )]
 async fn publish(
@@ -402,7 +398,7 @@ async fn publish(
     caller: Caller,
     Path(id): Path<String>,
     body: Body<AssignmentBody>,
-) -> Result<(StatusCode, Json<Stated>), Problem> {
+) -> Result<Answered, Problem> {
     let id = path_id(&id)?;
     let Json(body) = body?;
     let found = api.assignment(caller.account, id).await?;
@@ -420,16 +416,14 @@ async fn publish(
     responses(
         (status = 200, description = "Withdrawn", body = Stated),
         (status = 202, description = "Staff must accept it", body = Stated),
-        SignedOut,
-        Forbidden,
-        NotFound,
+        Refused,
     )
 )]
 async fn withdraw(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<(StatusCode, Json<Stated>), Problem> {
+) -> Result<Answered, Problem> {
     let found = api.assignment(caller.account, path_id(&id)?).await?;
     let questions = api.questions(found.place).await?;
     let shown = found.shown;
@@ -473,9 +467,7 @@ pub struct ExtensionBody {
         (status = 200, description = "Given", body = Stated),
         (status = 202, description = "Staff must accept it", body = Stated),
         BadBody,
-        SignedOut,
-        Forbidden,
-        NotFound,
+        Refused,
     )
 )]
 async fn extend(
@@ -483,7 +475,7 @@ async fn extend(
     caller: Caller,
     Path((id, student)): Path<(String, String)>,
     body: Body<ExtensionBody>,
-) -> Result<(StatusCode, Json<Stated>), Problem> {
+) -> Result<Answered, Problem> {
     let (id, student) = (path_id(&id)?, path_id(&student)?);
     let Json(body) = body?;
     let mut fields = Fields::default();
@@ -496,10 +488,7 @@ async fn extend(
         due_ms: body.due_ms,
     };
     let lane = Lane::One(student);
-    let statement = api
-        .state(caller.account, found.space, lane, vec![event.into()])
-        .await?;
-    Ok(statement.answer(StatusCode::OK))
+    api.restate(caller.account, found.space, lane, event).await
 }
 
 impl Api {

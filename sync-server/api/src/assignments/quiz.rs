@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use stunity_model::events::{Answer, AnswerKey, Evidence, Question as Asked};
 use stunity_model::quiz::{self, Attempt, Step};
@@ -20,9 +19,9 @@ use super::{Found, Kind};
 use crate::body::{Body, DESCRIPTION, Fields, MOST, path_id, points};
 use crate::caller::Caller;
 use crate::classwork::Scope;
-use crate::problem::{BadBody, Forbidden, NotFound, Problem, SignedOut};
+use crate::problem::{BadBody, Problem, Refused};
 use crate::state::Api;
-use crate::stated::Stated;
+use crate::stated::{Answered, Stated};
 
 /// Options of one question.
 const MAX_OPTIONS: usize = 26;
@@ -196,9 +195,7 @@ pub struct KeyBody {
         (status = 200, description = "Written", body = Stated),
         (status = 202, description = "Staff must accept it", body = Stated),
         BadBody,
-        SignedOut,
-        Forbidden,
-        NotFound,
+        Refused,
     )
 )]
 async fn correct(
@@ -206,7 +203,7 @@ async fn correct(
     caller: Caller,
     Path(id): Path<String>,
     body: Body<KeyBody>,
-) -> Result<(StatusCode, Json<Stated>), Problem> {
+) -> Result<Answered, Problem> {
     let found = api.assignment(caller.account, path_id(&id)?).await?;
     let Json(body) = body?;
     if found.kind != Kind::Quiz {
@@ -220,10 +217,8 @@ async fn correct(
         assignment: found.id,
         answers,
     };
-    let statement = api
-        .state(caller.account, found.space, Lane::Staff, vec![event.into()])
-        .await?;
-    Ok(statement.answer(StatusCode::OK))
+    api.restate(caller.account, found.space, Lane::Staff, event)
+        .await
 }
 
 /// An attempt at a quiz as its steps say.

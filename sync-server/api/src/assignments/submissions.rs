@@ -28,7 +28,7 @@ use crate::body::{Body, DESCRIPTION, Fields, path_id, points};
 use crate::caller::Caller;
 use crate::classwork::{Held, Scope};
 use crate::page::{Page, PageQuery, Place, Slice};
-use crate::problem::{BadBody, BadPage, Forbidden, NotFound, Problem, SignedOut};
+use crate::problem::{BadBody, BadPage, NotFound, Problem, Refused, SignedOut};
 use crate::state::Api;
 use crate::stated::{Stated, Statement};
 
@@ -175,9 +175,7 @@ pub struct SubmitBody {
         (status = 201, description = "Handed in", body = Stated),
         (status = 202, description = "Staff must accept it", body = Stated),
         BadBody,
-        SignedOut,
-        Forbidden,
-        NotFound,
+        Refused,
         (status = 409, description = "No attempts are left", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -246,9 +244,7 @@ pub struct ReturnBody {
         (status = 201, description = "Given back", body = Stated),
         (status = 202, description = "Staff must accept it", body = Stated),
         BadBody,
-        SignedOut,
-        Forbidden,
-        NotFound,
+        Refused,
     )
 )]
 async fn give_back(

@@ -16,9 +16,9 @@ use utoipa_axum::routes;
 
 use crate::body::{Body, Fields, MOST, TITLE, path_id};
 use crate::caller::Caller;
-use crate::problem::{BadBody, Forbidden, NotFound, Problem, SignedOut};
+use crate::problem::{BadBody, Problem, Refused};
 use crate::state::Api;
-use crate::stated::{Made, State as Effect, Stated, Statement};
+use crate::stated::{Answered, Made, State as Effect, Stated, Statement};
 
 /// The routes of this file.
 pub fn router() -> OpenApiRouter<Arc<Api>> {
@@ -125,9 +125,7 @@ impl LessonBody {
     params(("id" = String, Path, description = "The course")),
     responses(
         (status = 200, description = "The lessons", body = Lessons),
-        SignedOut,
-        Forbidden,
-        NotFound,
+        Refused,
     )
 )]
 async fn list(
@@ -149,9 +147,7 @@ async fn list(
         (status = 201, description = "Published", body = Made),
         (status = 202, description = "Staff must accept it", body = Made),
         BadBody,
-        SignedOut,
-        Forbidden,
-        NotFound,
+        Refused,
     )
 )]
 async fn create(
@@ -181,9 +177,7 @@ async fn create(
     ),
     responses(
         (status = 200, description = "The lesson", body = Lesson),
-        SignedOut,
-        Forbidden,
-        NotFound,
+        Refused,
     )
 )]
 async fn lesson(
@@ -206,9 +200,7 @@ async fn lesson(
         (status = 200, description = "Published", body = Stated),
         (status = 202, description = "Staff must accept it", body = Stated),
         BadBody,
-        SignedOut,
-        Forbidden,
-        NotFound,
+        Refused,
     )
 )]
 async fn publish(
@@ -216,17 +208,14 @@ async fn publish(
     caller: Caller,
     Path((id, lesson)): Path<(String, String)>,
     body: Body<LessonBody>,
-) -> Result<(StatusCode, Json<Stated>), Problem> {
+) -> Result<Answered, Problem> {
     let (space, lesson) = (path_id(&id)?, path_id(&lesson)?);
     let Json(body) = body?;
     api.lesson(caller.account, space, lesson).await?;
     let event = body.event(lesson)?;
     api.files_lie_in("resources", &event.content.blobs, (space, Lane::All))
         .await?;
-    let statement = api
-        .state(caller.account, space, Lane::All, vec![event.into()])
-        .await?;
-    Ok(statement.answer(StatusCode::OK))
+    api.restate(caller.account, space, Lane::All, event).await
 }
 
 /// Withdraws a lesson: pupils see it no longer.
@@ -238,16 +227,14 @@ async fn publish(
     responses(
         (status = 200, description = "Withdrawn", body = Stated),
         (status = 202, description = "Staff must accept it", body = Stated),
-        SignedOut,
-        Forbidden,
-        NotFound,
+        Refused,
     )
 )]
 async fn withdraw(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path((id, lesson)): Path<(String, String)>,
-) -> Result<(StatusCode, Json<Stated>), Problem> {
+) -> Result<Answered, Problem> {
     let (space, lesson) = (path_id(&id)?, path_id(&lesson)?);
     let known = api.lesson(caller.account, space, lesson).await?;
     let event = LessonBody {
@@ -261,10 +248,7 @@ async fn withdraw(
         published: false,
     };
     let event = event.event(lesson)?;
-    let statement = api
-        .state(caller.account, space, Lane::All, vec![event.into()])
-        .await?;
-    Ok(statement.answer(StatusCode::OK))
+    api.restate(caller.account, space, Lane::All, event).await
 }
 
 /// Notes that the caller has done a lesson; again is the same as once.
@@ -277,16 +261,14 @@ async fn withdraw(
     responses(
         (status = 200, description = "Noted", body = Stated),
         (status = 202, description = "Staff must accept it", body = Stated),
-        SignedOut,
-        Forbidden,
-        NotFound,
+        Refused,
     )
 )]
 async fn complete(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path((id, lesson)): Path<(String, String)>,
-) -> Result<(StatusCode, Json<Stated>), Problem> {
+) -> Result<Answered, Problem> {
     let (space, lesson) = (path_id(&id)?, path_id(&lesson)?);
     let account = caller.account;
     api.lesson(account, space, lesson).await?;

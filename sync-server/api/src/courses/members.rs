@@ -18,7 +18,7 @@ use super::{Enrolment, role_words};
 use crate::body::{Body, path_id};
 use crate::caller::Caller;
 use crate::page::{Page, PageQuery, Place, Slice};
-use crate::problem::{BadBody, BadPage, Forbidden, NotFound, Problem, SignedOut};
+use crate::problem::{BadBody, BadPage, Problem, Refused};
 use crate::proposals::{Proposal, Proposed};
 use crate::state::Api;
 
@@ -53,9 +53,7 @@ pub struct Member {
     responses(
         (status = 200, description = "A page of members", body = Page<Member>),
         BadPage,
-        SignedOut,
-        Forbidden,
-        NotFound,
+        Refused,
     )
 )]
 async fn members(
@@ -104,9 +102,7 @@ pub struct MemberBody {
     responses(
         (status = 202, description = "A device of the caller is asked", body = Proposal),
         BadBody,
-        SignedOut,
-        Forbidden,
-        NotFound,
+        Refused,
     )
 )]
 async fn add(
@@ -142,9 +138,7 @@ async fn add(
     ),
     responses(
         (status = 202, description = "A device of the caller is asked", body = Proposal),
-        SignedOut,
-        Forbidden,
-        NotFound,
+        Refused,
     )
 )]
 async fn remove(

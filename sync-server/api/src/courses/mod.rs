@@ -23,10 +23,10 @@ use utoipa_axum::routes;
 use crate::body::{Body, DESCRIPTION, Fields, TITLE, path_id, points};
 use crate::caller::Caller;
 use crate::page::{Page, PageQuery, Place, Slice};
-use crate::problem::{BadBody, BadPage, Forbidden, NotFound, Problem, SignedOut};
+use crate::problem::{BadBody, BadPage, Forbidden, NotFound, Problem, Refused, SignedOut};
 use crate::proposals::{Proposal, Proposed};
 use crate::state::Api;
-use crate::stated::{Stated, Statement};
+use crate::stated::{Answered, Stated, Statement};
 
 /// Characters of a category.
 const CATEGORY: std::ops::RangeInclusive<usize> = 0..=100;
@@ -405,9 +405,7 @@ impl CourseBody {
         (status = 200, description = "Published", body = Stated),
         (status = 202, description = "Staff must accept it", body = Stated),
         BadBody,
-        SignedOut,
-        Forbidden,
-        NotFound,
+        Refused,
     )
 )]
 async fn publish(
@@ -415,7 +413,7 @@ async fn publish(
     caller: Caller,
     Path(id): Path<String>,
     body: Body<CourseBody>,
-) -> Result<(StatusCode, Json<Stated>), Problem> {
+) -> Result<Answered, Problem> {
     let space = path_id(&id)?;
     let Json(body) = body?;
     let course = api.course(caller.account, space).await?;
@@ -444,16 +442,14 @@ async fn publish(
     responses(
         (status = 200, description = "Withdrawn", body = Stated),
         (status = 202, description = "Staff must accept it", body = Stated),
-        SignedOut,
-        Forbidden,
-        NotFound,
+        Refused,
     )
 )]
 async fn withdraw(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<(StatusCode, Json<Stated>), Problem> {
+) -> Result<Answered, Problem> {
     let space = path_id(&id)?;
     let course = api.course(caller.account, space).await?;
     let page = CoursePublish {
@@ -465,10 +461,7 @@ async fn withdraw(
         level: course.level as u8,
         published: false,
     };
-    let statement = api
-        .state(caller.account, space, Lane::All, vec![page.into()])
-        .await?;
-    Ok(statement.answer(StatusCode::OK))
+    api.restate(caller.account, space, Lane::All, page).await
 }
 
 /// Enrols the caller in a course that is open.
@@ -477,9 +470,7 @@ async fn withdraw(
     responses(
         (status = 201, description = "Enrolled", body = Stated),
         (status = 202, description = "Staff must accept it", body = Stated),
-        SignedOut,
-        Forbidden,
-        NotFound,
+        Refused,
         (status = 409, description = "A member already", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -504,26 +495,21 @@ async fn enroll(
     responses(
         (status = 200, description = "Left", body = Stated),
         (status = 202, description = "Staff must accept it", body = Stated),
-        SignedOut,
-        Forbidden,
-        NotFound,
+        Refused,
     )
 )]
 async fn leave(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<(StatusCode, Json<Stated>), Problem> {
+) -> Result<Answered, Problem> {
     let space = path_id(&id)?;
     if !api.course(caller.account, space).await?.is_member() {
         return Err(Problem::not_found());
     }
     let account = caller.account;
     let leave = Leave { account };
-    let statement = api
-        .state(account, space, Lane::One(account), vec![leave.into()])
-        .await?;
-    Ok(statement.answer(StatusCode::OK))
+    api.restate(account, space, Lane::One(account), leave).await
 }
 
 impl Api {

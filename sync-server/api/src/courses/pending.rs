@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 
 use crate::body::path_id;
 use crate::caller::Caller;
-use crate::problem::{Forbidden, NotFound, Problem, SignedOut};
+use crate::problem::{Problem, Refused};
 use crate::state::Api;
 
 /// The routes of this file.
@@ -69,9 +69,7 @@ fn shown(waiting: Waiting) -> PendingEntry {
     params(("id" = String, Path, description = "The course")),
     responses(
         (status = 200, description = "What waits", body = PendingEntries),
-        SignedOut,
-        Forbidden,
-        NotFound,
+        Refused,
     )
 )]
 async fn pending(
