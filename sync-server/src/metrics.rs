@@ -56,16 +56,31 @@ impl Histogram {
 
     fn write(&self, out: &mut String, name: &str, help: &str) -> std::fmt::Result {
         writeln!(out, "# HELP {name} {help}\n# TYPE {name} histogram")?;
+        self.write_series(out, name, "")
+    }
+
+    /// The lines of one series; `labels` are those beside `le`.
+    pub(crate) fn write_series(
+        &self,
+        out: &mut String,
+        name: &str,
+        labels: &str,
+    ) -> std::fmt::Result {
+        let comma = if labels.is_empty() { "" } else { "," };
         let mut below = 0;
         for (bound, bucket) in BOUNDS_MS.iter().zip(&self.buckets) {
             below += bucket.load(Ordering::Relaxed);
             let seconds = *bound as f64 / 1e3;
-            writeln!(out, "{name}_bucket{{le=\"{seconds}\"}} {below}")?;
+            writeln!(out, "{name}_bucket{{{labels}{comma}le=\"{seconds}\"}} {below}")?;
         }
         let count = self.count.load(Ordering::Relaxed);
         let sum = self.sum_us.load(Ordering::Relaxed) as f64 / 1e6;
-        writeln!(out, "{name}_bucket{{le=\"+Inf\"}} {count}")?;
-        writeln!(out, "{name}_sum {sum}\n{name}_count {count}")
+        writeln!(out, "{name}_bucket{{{labels}{comma}le=\"+Inf\"}} {count}")?;
+        let labels = match labels {
+            "" => String::new(),
+            labels => format!("{{{labels}}}"),
+        };
+        writeln!(out, "{name}_sum{labels} {sum}\n{name}_count{labels} {count}")
     }
 }
 

@@ -8,6 +8,7 @@
 //! - [`sessions`]: how a session goes on, and how it ends;
 //! - [`letters`]: codes sent by mail;
 //! - [`limits`]: how often something may be tried;
+//! - [`gate`]: what every request passes;
 //! - [`caller`]: who asks;
 //! - [`page`], [`body`], [`stated`]: how lists are read, bodies judged, anything written;
 //! - [`classwork`]: what was handed in, graded and done, folded as devices fold it;
@@ -20,6 +21,7 @@ pub mod body;
 pub mod caller;
 pub mod classwork;
 pub mod courses;
+pub mod gate;
 pub mod letters;
 pub mod limits;
 pub mod page;

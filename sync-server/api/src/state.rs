@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -14,6 +14,9 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::caller::Verified;
+use crate::gate::guard;
+use crate::gate::rates::Rates;
 use crate::letters::Mailer;
 use crate::limits::Tries;
 use crate::problem::Problem;
@@ -21,7 +24,7 @@ use crate::tokens::Tokens;
 use crate::{assignments, auth, courses, proposals, users};
 
 /// Bytes of a body: text of a submission and its envelope.
-const MAX_BODY: usize = 256 * 1024;
+pub const MAX_BODY: usize = 256 * 1024;
 
 /// Who may register.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +59,10 @@ pub struct Api {
     pub settings: Settings,
     /// Tries of passwords and letters.
     pub tries: Tries,
+    /// What accounts ask.
+    pub rates: Rates,
+    /// Tokens that were verified.
+    pub verified: Verified,
 }
 
 impl Api {
@@ -74,6 +81,8 @@ impl Api {
             mailer,
             settings,
             tries: Tries::default(),
+            rates: Rates::default(),
+            verified: Verified::default(),
         })
     }
 }
@@ -111,14 +120,19 @@ pub fn router(api: Arc<Api>) -> Router {
     let (v1_routes, _) = OpenApiRouter::new().nest("/v1", routes).split_for_parts();
     let document = Json(document);
     let described = get(move || async move { document.clone() });
-    Router::new()
+    let routes = Router::new()
         .merge(api_routes)
         .merge(v1_routes)
         .route("/api/openapi.json", described)
         .route("/api/docs", get(explorer))
         .route("/.well-known/jwks.json", get(jwks))
+        .fallback(async || Problem::not_found())
+        .method_not_allowed_fallback(async || {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method.unknown")
+        })
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(api)
+        .with_state(api.clone());
+    guard(&api, routes)
 }
 
 async fn jwks(State(api): State<Arc<Api>>) -> Response {

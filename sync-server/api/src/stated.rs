@@ -10,6 +10,7 @@ use stunity_server::log::Vouch;
 use stunity_sync::replica::Outcome;
 use utoipa::ToSchema;
 
+use crate::gate::once;
 use crate::problem::Problem;
 use crate::state::Api;
 
@@ -100,11 +101,15 @@ impl IntoResponse for Statement {
 }
 
 impl Api {
-    /// An id for something new.
+    /// An id for something new: random, or of the request's key, so that a request that is
+    /// tried again makes the same thing.
     #[must_use]
     pub fn new_object(&self) -> ObjectId {
         let mut id = [0; ObjectId::LEN];
-        self.log.random().fill_bytes(&mut id);
+        match once::next_name() {
+            Some(name) => id.copy_from_slice(&name[..ObjectId::LEN]),
+            None => self.log.random().fill_bytes(&mut id),
+        }
         ObjectId(id)
     }
 
@@ -124,6 +129,7 @@ impl Api {
             space,
             lane,
             events,
+            once: once::next_name(),
         };
         let (entry, outcome) = self.log.vouch(vouch).await?;
         let state = match outcome {

@@ -312,6 +312,7 @@ async fn what_several_people_say_through_the_api_in_one_lane_is_on_every_device(
             space: class.course,
             lane: Lane::All,
             events: vec![comment.into()],
+            once: None,
         };
         let (_, outcome) = class.school.log.vouch(vouch).await.unwrap();
         assert!(matches!(outcome, Outcome::Accepted(_)), "{outcome:?}");

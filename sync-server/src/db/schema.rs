@@ -52,6 +52,10 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/011_conversations.sql"),
         postgres: include_str!("../../migrations/postgres/011_conversations.sql"),
     },
+    Migration {
+        sqlite: include_str!("../../migrations/sqlite/012_once.sql"),
+        postgres: include_str!("../../migrations/postgres/012_once.sql"),
+    },
 ];
 
 /// Brings the database to the newest version, in one transaction.

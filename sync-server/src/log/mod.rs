@@ -94,6 +94,8 @@ pub struct Vouch {
     pub lane: Lane,
     /// What, in one entry.
     pub events: Vec<Event>,
+    /// A name of this statement: under the same name nothing is stated again.
+    pub once: Option<[u8; 32]>,
 }
 
 /// A pack that came otherwise than from the device that made it.

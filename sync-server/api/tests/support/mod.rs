@@ -49,16 +49,33 @@ impl Caller {
     }
 
     async fn call(&self, method: &'static str, path: &str, body: Option<Value>) -> (u16, Value) {
-        let (url, token) = (format!("{}/{path}", self.base), self.token.clone());
+        let answer = self.send(method, path, body, &[]).await;
+        (answer.status, answer.body)
+    }
+
+    /// Any request, with more headers.
+    pub async fn send(
+        &self,
+        method: &'static str,
+        path: &str,
+        body: Option<Value>,
+        headers: &[(&'static str, &str)],
+    ) -> Answer {
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}/{path}", self.base));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         let call = move || {
             let agent: ureq::Agent = ureq::Agent::config_builder()
                 .http_status_as_error(false)
+                .allow_non_standard_methods(true)
                 .build()
                 .into();
-            let mut request = ureq::http::Request::builder().method(method).uri(url);
-            if let Some(token) = token {
-                request = request.header("authorization", format!("Bearer {token}"));
-            }
             let mut answer = match body {
                 Some(body) => {
                     let request = request.header("content-type", "application/json");
@@ -67,13 +84,34 @@ impl Caller {
                 None => agent.run(request.body(()).unwrap()).unwrap(),
             };
             let text = answer.body_mut().read_to_string().unwrap();
-            let value = match text.is_empty() {
-                true => Value::Null,
-                false => serde_json::from_str(&text).unwrap_or(Value::String(text)),
-            };
-            (answer.status().as_u16(), value)
+            Answer {
+                status: answer.status().as_u16(),
+                headers: answer.headers().clone(),
+                body: match text.is_empty() {
+                    true => Value::Null,
+                    false => serde_json::from_str(&text).unwrap_or(Value::String(text)),
+                },
+            }
         };
         tokio::task::spawn_blocking(call).await.unwrap()
+    }
+}
+
+/// What was answered.
+pub struct Answer {
+    pub status: u16,
+    pub headers: ureq::http::HeaderMap,
+    /// Null if it is empty.
+    pub body: Value,
+}
+
+impl Answer {
+    /// A header's text, empty if it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        value
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 }
 

@@ -4,9 +4,11 @@ use stunity_model::events::Event;
 use stunity_proto::limits::MAX_INCARNATION;
 use stunity_proto::pack::{ChainEntry, ChainKey};
 use stunity_proto::{AccountId, Body, Entry, EntryId, Header, Heads, Kind, Lane, Signer, SpaceId};
+use stunity_sync::RelayStore;
 use stunity_sync::replica::Outcome;
 
 use super::Writer;
+use crate::db::sql;
 use crate::error::ServerError;
 use crate::log::Vouch;
 
@@ -19,6 +21,11 @@ impl Writer<'_> {
             lane,
             ..
         } = *vouch;
+        if let Some(name) = vouch.once
+            && let Some(stated) = self.stated(name).await?
+        {
+            return Ok(stated);
+        }
         if !self.authority.has_course(space) {
             self.write_rows().await?;
             self.authority.load_course(&mut self.db, space).await?;
@@ -31,6 +38,15 @@ impl Writer<'_> {
             .vouched(author, (space, lane), heads, &vouch.events)
             .await?;
         let outcome = self.append(None, &entry).await?;
+        if let Some(name) = vouch.once {
+            let now = self.log.now_ms();
+            sql("INSERT INTO stated_once VALUES ($1, $2, $3)")
+                .bind(name)
+                .bind(entry.id().0)
+                .bind(now)
+                .execute(&mut self.db)
+                .await?;
+        }
         Ok((entry.id(), outcome))
     }
 
@@ -66,6 +82,20 @@ impl Writer<'_> {
             key.incarnation = next;
             next = (next + 1) & MAX_INCARNATION;
         }
+    }
+
+    /// What was stated under a name, and what became of it.
+    async fn stated(&mut self, name: [u8; 32]) -> Result<Option<(EntryId, Outcome)>, ServerError> {
+        let entry = sql("SELECT entry FROM stated_once WHERE name = $1")
+            .bind(name)
+            .optional(&mut self.db)
+            .await?;
+        let Some(entry) = entry else {
+            return Ok(None);
+        };
+        let entry = EntryId::try_from(entry.get::<&[u8]>(0)?)?;
+        self.write_rows().await?;
+        Ok(self.known(entry).await?.map(|outcome| (entry, outcome)))
     }
 
     /// An entry of this node for an account.
