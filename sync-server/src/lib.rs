@@ -7,6 +7,7 @@
 //! - [`accounts`]: joining and first sign-in over HTTP;
 //! - [`credentials`]: names and passwords;
 //! - [`metrics`]: what it counts of itself;
+//! - [`requests`]: how requests go, by route;
 //! - [`pages`]: health, metrics, the school's anchor, the status page;
 //! - [`blobs`]: chunks of files, in a folder or a bucket;
 //! - [`parcels`]: files that anybody brings;
@@ -17,15 +18,17 @@ pub mod blobs;
 pub mod credentials;
 pub mod db;
 pub mod error;
+mod headers;
 pub mod keys;
 pub mod log;
 pub mod metrics;
 pub mod pages;
 pub mod parcels;
 pub mod platform;
+pub mod requests;
 pub mod run;
 pub mod sabotage;
 pub mod socket;
 
 pub use log::Log;
-pub use run::{App, router, serve, serve_with};
+pub use run::{Address, App, router, serve, serve_with};

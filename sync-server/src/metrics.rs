@@ -71,7 +71,10 @@ impl Histogram {
         for (bound, bucket) in BOUNDS_MS.iter().zip(&self.buckets) {
             below += bucket.load(Ordering::Relaxed);
             let seconds = *bound as f64 / 1e3;
-            writeln!(out, "{name}_bucket{{{labels}{comma}le=\"{seconds}\"}} {below}")?;
+            writeln!(
+                out,
+                "{name}_bucket{{{labels}{comma}le=\"{seconds}\"}} {below}"
+            )?;
         }
         let count = self.count.load(Ordering::Relaxed);
         let sum = self.sum_us.load(Ordering::Relaxed) as f64 / 1e6;
@@ -80,7 +83,10 @@ impl Histogram {
             "" => String::new(),
             labels => format!("{{{labels}}}"),
         };
-        writeln!(out, "{name}_sum{labels} {sum}\n{name}_count{labels} {count}")
+        writeln!(
+            out,
+            "{name}_sum{labels} {sum}\n{name}_count{labels} {count}"
+        )
     }
 }
 

@@ -67,7 +67,10 @@ impl Requests {
         let mut routes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let counted = routes.entry(key).or_default();
         counted.took.observe(took);
-        if let Some(count) = counted.answers.get_mut(usize::from(status / 100).wrapping_sub(1)) {
+        if let Some(count) = counted
+            .answers
+            .get_mut(usize::from(status / 100).wrapping_sub(1))
+        {
             *count += 1;
         }
     }
@@ -126,8 +129,22 @@ pub(crate) async fn observe(
     let route = route.map_or_else(|| "none".to_owned(), |route| route.as_str().to_owned());
     let (status, took) = (response.status().as_u16(), begin.elapsed());
     match status {
-        500.. => tracing::warn!(id, method, route, status, ms = took.as_millis() as u64, "request"),
-        _ => tracing::debug!(id, method, route, status, ms = took.as_millis() as u64, "request"),
+        500.. => tracing::warn!(
+            id,
+            method,
+            route,
+            status,
+            ms = took.as_millis() as u64,
+            "request"
+        ),
+        _ => tracing::debug!(
+            id,
+            method,
+            route,
+            status,
+            ms = took.as_millis() as u64,
+            "request"
+        ),
     }
     requests.count((method, route), status, took);
     if let Ok(id) = HeaderValue::from_str(&id) {

@@ -1,7 +1,9 @@
 //! The running relay.
 use std::future::Future;
+use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::serve::ListenerExt;
 use stunity_sync::RelayStore;
@@ -10,7 +12,8 @@ use tokio::sync::watch;
 
 use crate::db::{Database, sql};
 use crate::error::ServerError;
-use crate::{Log, accounts, pages, parcels, socket};
+use crate::requests::Requests;
+use crate::{Log, accounts, headers, pages, parcels, requests, socket};
 
 /// What every handler shares.
 #[derive(Clone)]
@@ -19,8 +22,19 @@ pub struct App {
     pub log: Log,
     /// The host as clients address it; they sign it in flight one.
     pub host: String,
+    /// How requests went.
+    pub requests: Arc<Requests>,
     /// Changes when the relay stops.
     pub shutdown: watch::Receiver<bool>,
+}
+
+/// How the relay is reached.
+#[derive(Clone, Debug)]
+pub struct Address {
+    /// Host and port as clients address it.
+    pub host: String,
+    /// People come by https: something before the relay ends TLS.
+    pub https: bool,
 }
 
 /// All routes.
@@ -40,10 +54,10 @@ pub fn router(app: App) -> Router {
 pub async fn serve(
     listener: TcpListener,
     log: Log,
-    host: String,
+    address: Address,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServerError> {
-    serve_with(listener, log, host, Router::new(), stop).await
+    serve_with(listener, log, address, Router::new(), stop).await
 }
 
 /// As [`serve`], with more routes.
@@ -53,23 +67,32 @@ pub async fn serve(
 pub async fn serve_with(
     listener: TcpListener,
     log: Log,
-    host: String,
+    address: Address,
     more: Router,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServerError> {
     let (stopping, shutdown) = watch::channel(false);
+    let requests = Arc::<Requests>::default();
     let app = App {
         log: log.clone(),
-        host,
+        host: address.host,
+        requests: requests.clone(),
         shutdown,
     };
+    let routes = router(app)
+        .merge(more)
+        .layer(from_fn_with_state(address.https, headers::harden))
+        .layer(from_fn_with_state(
+            (log.clone(), requests),
+            requests::observe,
+        ));
     // A small frame must not wait for the acknowledgement of the one before.
     let listener = listener.tap_io(|socket| {
         if let Err(error) = socket.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY");
         }
     });
-    axum::serve(listener, router(app).merge(more))
+    axum::serve(listener, routes)
         .with_graceful_shutdown(async move {
             stop.await;
             let _ = stopping.send(true);

@@ -479,6 +479,7 @@ async fn what_an_api_asks_for_is_shown_whole_and_signed_or_dismissed() {
             space: author.space(),
             lane: Lane::Private,
             events: vec![proposal.into()],
+            once: None,
         };
         school.log.vouch(vouch).await.unwrap();
     }

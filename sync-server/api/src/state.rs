@@ -1,14 +1,16 @@
 //! What every handler shares, and the router.
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::from_fn;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use rand_core::RngCore;
 use stunity_server::Log;
 use stunity_server::error::ServerError;
+use stunity_server::requests::name_route;
 use stunity_sync::RelayStore;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
@@ -106,31 +108,56 @@ fn described() -> OpenApi {
         .build()
 }
 
-/// Routes under `/api` and `/v1`, and what they look like to machines.
-pub fn router(api: Arc<Api>) -> Router {
-    let routes = OpenApiRouter::new()
+fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
         .merge(auth::router())
         .merge(users::router())
         .merge(courses::router())
         .merge(proposals::router())
-        .merge(assignments::router());
-    let (api_routes, document) = OpenApiRouter::with_openapi(described())
-        .nest("/api", routes.clone())
-        .split_for_parts();
-    let (v1_routes, _) = OpenApiRouter::new().nest("/v1", routes).split_for_parts();
-    let document = Json(document);
-    let described = get(move || async move { document.clone() });
+        .merge(assignments::router())
+}
+
+/// What the routes look like to machines; made when somebody first asks.
+static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(|| {
+    OpenApiRouter::<Arc<Api>>::with_openapi(described())
+        .nest("/api", routes())
+        .split_for_parts()
+        .1
+});
+
+/// Routes under `/api` and `/v1`.
+pub fn router(api: Arc<Api>) -> Router {
+    // The routes alone: what they look like is dropped here.
+    let under = |base: &str| {
+        let (routes, _) = OpenApiRouter::new().nest(base, routes()).split_for_parts();
+        routes
+    };
     let routes = Router::new()
-        .merge(api_routes)
-        .merge(v1_routes)
-        .route("/api/openapi.json", described)
-        .route("/api/docs", get(explorer))
+        .merge(under("/api"))
+        .merge(under("/v1"))
+        .route("/api/openapi.json", get(async || Json(&*DOCUMENT)))
+        .route(
+            "/api/docs",
+            get(Html(include_str!("explorer/explorer.html"))),
+        )
+        .route(
+            "/api/docs/explorer.css",
+            get(file("text/css", include_str!("explorer/explorer.css"))),
+        )
+        .route(
+            "/api/docs/explorer.js",
+            get(file(
+                "text/javascript",
+                include_str!("explorer/explorer.js"),
+            )),
+        )
         .route("/.well-known/jwks.json", get(jwks))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method.unknown")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn(name_route))
         .with_state(api.clone());
     guard(&api, routes)
 }
@@ -140,7 +167,8 @@ async fn jwks(State(api): State<Arc<Api>>) -> Response {
     ([(header::CACHE_CONTROL, "max-age=300")], keys).into_response()
 }
 
-/// The routes for people, made from the same document, without a line from elsewhere.
-async fn explorer() -> Html<&'static str> {
-    Html(include_str!("explorer.html"))
+/// A file of the explorer: the routes for people, made from the same document, without a
+/// line from elsewhere.
+fn file(kind: &'static str, text: &'static str) -> impl IntoResponse + Clone {
+    ([(header::CONTENT_TYPE, kind)], text)
 }

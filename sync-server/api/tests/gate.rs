@@ -171,3 +171,63 @@ async fn what_is_nowhere_and_what_cannot_be_done_are_problems_too() {
         assert_eq!(answer.header("content-type"), "application/problem+json");
     }
 }
+
+#[tokio::test]
+async fn every_answer_is_hardened_named_and_counted() {
+    let class = Class::new().await;
+    let caller = Caller::new(&class.school);
+    for path in ["courses", "docs", "/", "/health", "/nowhere"] {
+        let answer = caller.send("GET", path, None, &[]).await;
+        let policy = answer.header("content-security-policy");
+        assert!(
+            policy.contains("frame-ancestors 'none'"),
+            "{path}: {policy}"
+        );
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
+        assert_eq!(answer.header("x-request-id").len(), 16, "{path}");
+    }
+    let named = [("x-request-id", "from-the-balancer_1")];
+    let answer = caller.send("GET", "courses", None, &named).await;
+    assert_eq!(answer.header("x-request-id"), "from-the-balancer_1");
+    let forged = [("x-request-id", "no spaces")];
+    let answer = caller.send("GET", "courses", None, &forged).await;
+    assert_ne!(answer.header("x-request-id"), "no spaces");
+    let metrics = caller.send("GET", "/metrics", None, &[]).await.body;
+    let metrics = metrics.as_str().unwrap();
+    for line in [
+        "stunity_http_requests_total{method=\"GET\",route=\"/api/courses\",status=\"4xx\"} 3",
+        "stunity_http_request_seconds_count{method=\"GET\",route=\"/health\"} 1",
+        "stunity_http_requests_total{method=\"GET\",route=\"none\",status=\"4xx\"} 1",
+    ] {
+        assert!(
+            metrics.lines().any(|found| found == line),
+            "{line}\n{metrics}"
+        );
+    }
+}
+
+/// Nothing of the explorer is inside its page: the policy lets no page do that.
+#[tokio::test]
+async fn the_explorer_keeps_to_the_policy() {
+    let class = Class::new().await;
+    let caller = Caller::new(&class.school);
+    let page = caller.send("GET", "docs", None, &[]).await;
+    assert!(
+        page.header("content-security-policy")
+            .contains("script-src 'self' 'wasm-unsafe-eval';")
+    );
+    let page = page.body.as_str().unwrap().to_owned();
+    assert!(
+        !page.contains("<style") && !page.contains("<script>"),
+        "{page}"
+    );
+    for (file, kind) in [
+        ("explorer.js", "text/javascript"),
+        ("explorer.css", "text/css"),
+    ] {
+        assert!(page.contains(&format!("/api/docs/{file}")), "{page}");
+        let answer = caller.send("GET", &format!("docs/{file}"), None, &[]).await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, kind));
+    }
+}

@@ -133,6 +133,7 @@ async fn said(log: Log, who: Persona, place: Place, event: Event) -> Option<Stri
         space: place.space,
         lane: place.lane,
         events: vec![event],
+        once: None,
     };
     match log.vouch(vouch).await.unwrap().1 {
         Outcome::Accepted(_) => None,

@@ -326,6 +326,7 @@ async fn a_proposal_asks_for_one_thing_and_hides_nothing_beside_it() {
             space: teacher.space(),
             lane: Lane::Private,
             events,
+            once: None,
         };
         let one = vouch(vec![proposal.clone().into()]);
         let refusal = match class.school.log.vouch(one).await.unwrap().1 {

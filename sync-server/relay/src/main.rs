@@ -16,7 +16,7 @@ use stunity_server::db::Source;
 use stunity_server::error::ServerError;
 use stunity_server::keys::{SchoolKeys, read_staff, request_staff, sign_operator, sign_staff};
 use stunity_server::platform::{Platform, System};
-use stunity_server::{Log, serve_with};
+use stunity_server::{Address, Log, serve_with};
 
 #[derive(Parser)]
 #[command(version, about = "The relay of a school")]
@@ -234,9 +234,12 @@ async fn run(cli: Cli) -> Result<(), ServerError> {
             let listener = tokio::net::TcpListener::bind(listen).await?;
             let address = listener.local_addr()?;
             let host = host.unwrap_or_else(|| address.to_string());
-            let api = stunity_api::router(platform.open(&log, &cli.data, &host)?);
+            let api = platform.open(&log, &cli.data, &host)?;
+            let https = api.settings.public_url.starts_with("https://");
+            let api = stunity_api::router(api);
             println!("listening on http://{address}");
-            serve_with(listener, log, host, api, stop_signal()).await
+            let address = Address { host, https };
+            serve_with(listener, log, address, api, stop_signal()).await
         }
         Command::Invite {
             link,

@@ -71,7 +71,7 @@ impl Log {
 
 async fn metrics(State(app): State<App>) -> Result<Response, ServerError> {
     let counts = app.log.counts().await?;
-    let text = app.log.metrics().render(&[
+    let mut text = app.log.metrics().render(&[
         (
             "stunity_entries",
             "Entries numbered in all spaces.",
@@ -98,5 +98,6 @@ async fn metrics(State(app): State<App>) -> Result<Response, ServerError> {
         ),
         ("stunity_epoch", "Epoch of the order.", app.log.epoch()),
     ]);
+    text.push_str(&app.requests.render());
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }

@@ -10,7 +10,7 @@ use stunity_client::{Client, Joining, Link, Report, driver};
 use stunity_identity::StaffRoles;
 use stunity_server::db::Source;
 use stunity_server::platform::{Platform, System};
-use stunity_server::{Log, serve_with};
+use stunity_server::{Address, Log, serve_with};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -80,7 +80,8 @@ impl School {
         let (serving, host) = (self.log.clone(), self.address.to_string());
         let api = stunity_api::router(self.api());
         tokio::spawn(async move {
-            serve_with(listener, serving, host, api, async {
+            let https = false;
+            serve_with(listener, serving, Address { host, https }, api, async {
                 let _ = stopped.await;
             })
             .await

@@ -15,7 +15,7 @@ impl Caller {
     /// Nobody yet.
     pub fn new(school: &School) -> Self {
         Self {
-            base: format!("http://{}/api", school.address),
+            base: format!("http://{}", school.address),
             token: None,
         }
     }
@@ -53,7 +53,7 @@ impl Caller {
         (answer.status, answer.body)
     }
 
-    /// Any request, with more headers.
+    /// Any request, with more headers; a path that begins with a slash is not under `/api`.
     pub async fn send(
         &self,
         method: &'static str,
@@ -61,9 +61,10 @@ impl Caller {
         body: Option<Value>,
         headers: &[(&'static str, &str)],
     ) -> Answer {
+        let api = if path.starts_with('/') { "" } else { "/api/" };
         let mut request = ureq::http::Request::builder()
             .method(method)
-            .uri(format!("{}/{path}", self.base));
+            .uri(format!("{}{api}{path}", self.base));
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }

@@ -1,26 +1,3 @@
-<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Stunity API</title>
-<style>
-  :root { color-scheme: light dark; font: 16px/1.5 system-ui, "Noto Sans Khmer", sans-serif; }
-  body { max-width: 60rem; margin: 0 auto; padding: 1rem; }
-  details { border-top: 1px solid #8886; padding: .4rem 0; }
-  summary { cursor: pointer; min-height: 2rem; }
-  code, pre, textarea, input { font-family: ui-monospace, monospace; font-size: .9rem; }
-  .method { display: inline-block; width: 4.5rem; font-weight: 700; }
-  textarea, input { width: 100%; box-sizing: border-box; }
-  textarea { min-height: 6rem; }
-  button { min-height: 2.5rem; padding: 0 1rem; margin: .5rem 0; }
-  pre { overflow: auto; background: #8882; padding: .5rem; }
-</style>
-<h1>Stunity API</h1>
-<p id="about"></p>
-<p><a href="/api/openapi.json">openapi.json</a></p>
-<label>Access token <input id="token" autocomplete="off" placeholder="from auth/login"></label>
-<main id="routes"></main>
-<script>
 "use strict";
 const make = (tag, text) => Object.assign(document.createElement(tag), { textContent: text ?? "" });
 const resolve = (document, schema) =>
@@ -93,5 +70,3 @@ function operation(description, path, method, operation) {
     for (const [method, route] of Object.entries(methods))
       routes.append(operation(description, path, method, route));
 })();
-</script>
-</html>
