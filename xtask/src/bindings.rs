@@ -153,16 +153,7 @@ fn typescript() -> Result<(), String> {
         }
     }
     let folder = folder("typescript");
-    let age = |file: &str| std::fs::metadata(folder.join(file)).and_then(|m| m.modified());
-    let installed = age("node_modules/.package-lock.json");
-    if !installed.is_ok_and(|at| age("package-lock.json").is_ok_and(|lock| lock <= at)) {
-        // Not `npm ci`: it refuses a lock file without the packages for other systems,
-        // and some registries do not have all of them.
-        let mut npm = Command::new("npm");
-        npm.args(["install", "--no-save", "--ignore-scripts"])
-            .current_dir(&folder);
-        tools::run(&mut npm)?;
-    }
+    tools::install_packages(&folder)?;
     for out in ["generated", "build"] {
         std::fs::create_dir_all(folder.join(out)).map_err(|error| error.to_string())?;
     }

@@ -49,15 +49,17 @@ fn start(command: &mut Command) -> Done<(Beside, String)> {
 }
 
 /// An address of this machine that nobody listens at.
-fn free_address() -> Done<String> {
+pub fn free_address() -> Done<String> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(io)?;
     Ok(listener.local_addr().map_err(io)?.to_string())
 }
 
 /// A school with a teacher, in a folder of its own.
-struct School {
-    bin: PathBuf,
-    folder: PathBuf,
+pub struct School {
+    /// Where the commands are.
+    pub bin: PathBuf,
+    /// Where everything of the school lies.
+    pub folder: PathBuf,
     listen: String,
     /// Host and port as devices address the relay.
     host: String,
@@ -75,7 +77,8 @@ const ASSIGNMENT: &str = "A force at home";
 const FEEDBACK: &str = "Well seen. ល្អណាស់។";
 
 impl School {
-    fn new(name: &str, listen: String, host: String) -> Done<Self> {
+    /// A new school, whose relay does not run yet.
+    pub fn new(name: &str, listen: String, host: String) -> Done<Self> {
         let folder = tools::target().join("interop").join(name);
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).map_err(io)?;
@@ -88,7 +91,8 @@ impl School {
         })
     }
 
-    fn relay_command(&self) -> Command {
+    /// A command of its relay.
+    pub fn relay_command(&self) -> Command {
         let mut command = Command::new(self.bin.join("stunity-server"));
         command
             .arg("--data")
@@ -97,7 +101,8 @@ impl School {
         command
     }
 
-    fn open(&mut self) -> Done<()> {
+    /// Starts the relay.
+    pub fn open(&mut self) -> Done<()> {
         let mut serve = self.relay_command();
         serve.args(["serve", "--listen", &self.listen, "--host", &self.host]);
         self.relay = Some(start(&mut serve)?.0);
@@ -109,11 +114,13 @@ impl School {
         self.relay = None;
     }
 
-    fn invite(&self, role: &str) -> Done<String> {
+    /// The code of an invitation.
+    pub fn invite(&self, role: &str) -> Done<String> {
         tools::output(self.relay_command().args(["invite", "--role", role]))
     }
 
-    fn url(&self) -> String {
+    /// Where the relay listens.
+    pub fn url(&self) -> String {
         format!("http://{}", self.host)
     }
 

@@ -1,6 +1,7 @@
 //! `cargo xtask`: everything that is done with this repository.
 mod bench;
 mod bindings;
+mod clients;
 mod demo;
 mod fuzz;
 mod interop;
@@ -29,6 +30,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   s3              the relay's files in a bucket, on a server of its own
   fuzz [TARGET…] [--seconds N]
                   decoders under libFuzzer, 30 seconds each
+  clients         stock clients from npm against a running relay
   bindings        generates and builds what Kotlin, Swift, Node and the web need
   interop kotlin|swift|node|web
                   a pupil's device in that language against a running relay
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         ["s3"] => tools::exit(s3::test().and_then(steps::Outcome::passed)),
         ["fuzz", rest @ ..] => tools::exit(fuzz::fuzz(rest)),
         ["interop", language] => tools::exit(interop::one(language)),
+        ["clients"] => tools::exit(clients::test().and_then(steps::Outcome::passed)),
         ["bindings"] => tools::exit(bindings::all()),
         ["check-layers"] => tools::exit(layers::check()),
         _ => {

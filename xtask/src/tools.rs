@@ -148,6 +148,21 @@ pub fn cargo_tool(name: &str) -> Result<PathBuf, String> {
     Ok(program)
 }
 
+/// The packages of a folder's lock file, installed where they are missing or older.
+pub fn install_packages(folder: &Path) -> Result<(), String> {
+    let age = |file: &str| std::fs::metadata(folder.join(file)).and_then(|m| m.modified());
+    let installed = age("node_modules/.package-lock.json");
+    if installed.is_ok_and(|at| age("package-lock.json").is_ok_and(|lock| lock <= at)) {
+        return Ok(());
+    }
+    // Not `npm ci`: it refuses a lock file without the packages for other systems,
+    // and some registries do not have all of them.
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--no-save", "--ignore-scripts"])
+        .current_dir(folder);
+    run(&mut npm)
+}
+
 /// Installs a Debian package where that is possible.
 pub fn apt(package: &str) -> Result<(), String> {
     let apt = |args: &[&str]| {

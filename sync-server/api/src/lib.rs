@@ -7,12 +7,14 @@
 //! - [`tokens`]: access and refresh tokens, the keys that sign them;
 //! - [`sessions`]: how a session goes on, and how it ends;
 //! - [`letters`]: codes sent by mail;
-//! - [`limits`]: how often something may be tried;
+//! - [`limits`]: how often something may be done;
 //! - [`gate`]: what every request passes;
 //! - [`caller`]: who asks;
 //! - [`page`], [`body`], [`stated`]: how lists are read, bodies judged, anything written;
 //! - [`classwork`]: what was handed in, graded and done, folded as devices fold it;
-//! - [`auth`], [`users`], [`courses`], [`assignments`], [`proposals`]: the routes;
+//! - [`auth`], [`users`], [`courses`], [`assignments`], [`proposals`], [`conversations`],
+//!   [`messages`]: the routes;
+//! - [`live`]: what is told by Socket.IO;
 //! - [`state`]: what every handler shares, and the router.
 
 pub mod assignments;
@@ -20,13 +22,18 @@ pub mod auth;
 pub mod body;
 pub mod caller;
 pub mod classwork;
+pub mod conversations;
 pub mod courses;
 pub mod gate;
 pub mod letters;
 pub mod limits;
+pub mod live;
+pub mod messages;
 pub mod page;
+pub mod people;
 pub mod problem;
 pub mod proposals;
+pub mod reach;
 pub mod sessions;
 pub mod state;
 pub mod stated;

@@ -187,6 +187,8 @@ answers! {
     Forbidden "403" "Not for this caller; `code` says why"
     /// Nothing there, or nothing that the caller may know of.
     NotFound "404" "Nothing that the caller may see"
+    /// What is done too often.
+    TooMany "429" "Too often; `retryAfter` says how long to wait"
 }
 
 /// What a route about something answers to those who may not: see [`SignedOut`],

@@ -23,7 +23,7 @@ use crate::letters::Mailer;
 use crate::limits::Tries;
 use crate::problem::Problem;
 use crate::tokens::Tokens;
-use crate::{assignments, auth, courses, proposals, users};
+use crate::{assignments, auth, conversations, courses, live, messages, proposals, users};
 
 /// Bytes of a body: text of a submission and its envelope.
 pub const MAX_BODY: usize = 256 * 1024;
@@ -115,6 +115,8 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .merge(courses::router())
         .merge(proposals::router())
         .merge(assignments::router())
+        .merge(conversations::router())
+        .merge(messages::router())
 }
 
 /// What the routes look like to machines; made when somebody first asks.
@@ -125,7 +127,7 @@ static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(|| {
         .1
 });
 
-/// Routes under `/api` and `/v1`.
+/// Routes under `/api` and `/v1`, and Socket.IO.
 pub fn router(api: Arc<Api>) -> Router {
     // The routes alone: what they look like is dropped here.
     let under = |base: &str| {
@@ -159,7 +161,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(name_route))
         .with_state(api.clone());
-    guard(&api, routes)
+    guard(&api, routes).merge(live::router(&api).with_state(api))
 }
 
 async fn jwks(State(api): State<Arc<Api>>) -> Response {

@@ -19,6 +19,7 @@ mod refold;
 mod shared;
 mod waiting;
 mod write;
+mod written;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub use backup::restore;
 pub use bus::{Bus, Subscriber};
 pub use inbox::{Inbox, Message};
 pub use waiting::Waiting;
+pub use written::Written;
 
 use crate::blobs::Blobs;
 use crate::db::{Database, Source, Statement, migrate, sql};
@@ -44,6 +46,7 @@ use crate::metrics::Metrics;
 use crate::platform::{Platform, Randomness, System};
 use keep::Keep;
 use shared::SharedPacks;
+use written::Teller;
 
 /// Appends that wait for the writer: beyond that, uploads wait in their sockets.
 const QUEUE: usize = 1024;
@@ -131,6 +134,7 @@ struct Inner {
     shared: SharedPacks,
     metrics: Metrics,
     bus: Bus,
+    teller: Teller,
     epoch: u64,
     blobs: Blobs,
     platform: Arc<dyn Platform>,
@@ -204,6 +208,7 @@ impl Log {
                 shared: SharedPacks::default(),
                 metrics: Metrics::default(),
                 bus: Bus::default(),
+                teller: Teller::default(),
                 epoch,
                 blobs,
                 platform,

@@ -102,6 +102,14 @@ fn kind(method: &Method, path: &str) -> Kind {
 }
 
 impl Rates {
+    /// Counts a message that comes by a socket, as one that comes by a request.
+    ///
+    /// # Errors
+    /// `limit.rate`, with how many seconds to wait.
+    pub fn message(&self, account: AccountId) -> Result<(), Problem> {
+        self.take(account, Kind::Message).map(|_| ())
+    }
+
     /// Takes one from an account's bucket; what is left in it.
     fn take(&self, account: AccountId, kind: Kind) -> Result<(u32, &Limit), Problem> {
         let index = LIMITS.iter().position(|limit| limit.kind == kind);

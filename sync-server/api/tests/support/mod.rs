@@ -28,6 +28,11 @@ impl Caller {
         }
     }
 
+    /// The token of whom this is.
+    pub fn token(&self) -> &str {
+        self.token.as_deref().unwrap_or_default()
+    }
+
     /// A status, and what was answered; null if it is empty.
     pub async fn get(&self, path: &str) -> (u16, Value) {
         self.call("GET", path, None).await

@@ -59,6 +59,9 @@ impl End {
     };
 }
 
+/// What was numbered, and where its lane stood before it.
+pub(super) type Numbered = (LogItem, u64);
+
 /// What a batch has changed so far, written out once before the commit.
 #[derive(Default)]
 struct Batch {
@@ -67,8 +70,7 @@ struct Batch {
     rows: Rows,
     /// Where a lane stood before the batch, for its live readers.
     starts: BTreeMap<Target, u64>,
-    /// What was numbered, and where its lane stood before it.
-    items: Vec<(LogItem, u64)>,
+    items: Vec<Numbered>,
     rights: BTreeSet<AccountId>,
     erasures: Erasures,
     /// Packs out of parcels, all of whose entries are stored.
@@ -412,6 +414,7 @@ fn publish(log: &Log, batch: &mut Batch) {
         metrics.delivered.fetch_add(took, Ordering::Relaxed);
         metrics.dropped.fetch_add(slow, Ordering::Relaxed);
     }
+    log.inner.teller.tell(&batch.items);
     if batch.others_wrote {
         log.bus().all_look_again();
     }
