@@ -32,6 +32,9 @@ enum Kind {
     Upload,
 }
 
+/// How many kinds.
+const KINDS: usize = 5;
+
 /// So many in such a time, all of them at once after a pause.
 struct Limit {
     kind: Kind,
@@ -40,7 +43,7 @@ struct Limit {
     seconds: u64,
 }
 
-const LIMITS: [Limit; 5] = [
+const LIMITS: [Limit; KINDS] = [
     of(Kind::Read, "reads", 6_000, 60),
     of(Kind::Write, "writes", 600, 60),
     of(Kind::Post, "posts", 100, 15 * 60),
@@ -66,7 +69,7 @@ type Buckets = RateLimiter<
 
 /// The buckets of all accounts.
 pub struct Rates {
-    buckets: [Buckets; LIMITS.len()],
+    buckets: [Buckets; KINDS],
     clock: DefaultClock,
 }
 
