@@ -1,5 +1,5 @@
 //! The steps of `cargo xtask test`, as data.
-use crate::{demo, interop, layers, postgres, s3, tools, wasm};
+use crate::{clients, demo, interop, layers, postgres, s3, tools, wasm};
 
 /// How a step ended.
 pub enum Outcome {
@@ -96,6 +96,11 @@ pub const STEPS: &[Step] = &[
         name: "node",
         quick: false,
         run: interop::node,
+    },
+    Step {
+        name: "clients",
+        quick: false,
+        run: clients::test,
     },
     Step {
         name: "kotlin",
