@@ -20,7 +20,8 @@ async fn registered(school: &School) -> (Caller, Value) {
     (caller.with(&token), answer)
 }
 
-/// The codes of the letters to an address, the oldest first.
+/// The codes of the letters to an address, the oldest first. A letter leaves after the
+/// answer: one that is being written is not there yet.
 fn letters(school: &School) -> Vec<String> {
     let folder = std::fs::read_dir(school.path("mail")).unwrap();
     let mut files: Vec<_> = folder.map(|file| file.unwrap().path()).collect();
@@ -28,9 +29,9 @@ fn letters(school: &School) -> Vec<String> {
     let code = |file| {
         let letter = std::fs::read_to_string(file).unwrap();
         // Khmer goes as base64, in lines.
-        let (_, body) = letter.split_once("\r\n\r\n").unwrap();
-        let body = STANDARD.decode(body.replace("\r\n", "")).unwrap();
-        let body = String::from_utf8(body).unwrap();
+        let (_, body) = letter.split_once("\r\n\r\n")?;
+        let body = STANDARD.decode(body.replace("\r\n", "")).ok()?;
+        let body = String::from_utf8(body).ok()?;
         let is_code = |word: &&str| word.len() == 64 && word.chars().all(|c| c.is_ascii_hexdigit());
         let mut words = body.split(|c: char| c.is_whitespace() || c == '/');
         words.find(is_code).map(str::to_owned)
