@@ -129,14 +129,11 @@ static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(|| {
 
 /// Routes under `/api` and `/v1`, and Socket.IO.
 pub fn router(api: Arc<Api>) -> Router {
-    // The routes alone: what they look like is dropped here.
-    let under = |base: &str| {
-        let (routes, _) = OpenApiRouter::new().nest(base, routes()).split_for_parts();
-        routes
-    };
+    // What they look like is dropped here.
+    let (each, _) = routes().split_for_parts();
     let routes = Router::new()
-        .merge(under("/api"))
-        .merge(under("/v1"))
+        .nest("/api", each.clone())
+        .nest("/v1", each)
         .route("/api/openapi.json", get(async || Json(&*DOCUMENT)))
         .route(
             "/api/docs",
